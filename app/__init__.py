@@ -1,0 +1,1 @@
+"""The service: answering, costs, and the surfaces."""

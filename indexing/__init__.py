@@ -1,0 +1,1 @@
+"""The first flow: documents to chunks, vectors and index."""

@@ -80,8 +80,8 @@ class Document:
 
     `first_line` is the line of the source file on which `markdown` begins (from 1), or `None` when the Markdown was
     converted from another format, so that its lines say nothing about the file.
-    `title` is the page's own (front matter, first H1, document properties); `None` when it has none. A title is never made from the path, so that
-    a renamed page embeds nothing; surfaces show `shown_title`.
+    `title` is the page's own (front matter, first H1, document properties); `None` when it has none. It is never made from the
+    path, so that a renamed page embeds nothing; surfaces show `shown_title`.
     `keywords` come from front matter (keywords, aliases, tags, description): searched by words, never shown.
     """
 

@@ -1,8 +1,8 @@
 """What can go wrong while passages are searched and packed.
 
-    RetrievalError
-    ├── SearchError           the index engine failed or did not answer in time
-    └── GenerationGoneError   the generation was removed while it was being read
+RetrievalError
+├── SearchError           the index engine failed or did not answer in time
+└── GenerationGoneError   the generation was removed while it was being read
 """
 
 

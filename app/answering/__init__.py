@@ -1,0 +1,1 @@
+"""The second flow: question to answer, citations and receipt."""

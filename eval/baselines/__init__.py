@@ -1,0 +1,1 @@
+"""The naive pipelines that every saving is measured against."""

@@ -1,0 +1,1 @@
+"""Scripts behind `make bench`: medians, and ratios against a baseline in the same run."""

@@ -127,13 +127,18 @@ class UnitKind(StrEnum):
     CODE = "code"
 
 
+PREFACE: Final = -1
+"""The `lead_in` of a unit whose introduction lies in an earlier chunk: `Chunk.preface` repeats it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """The smallest piece that is cited or sent: a sentence, list item, table block or code block.
 
     `start` and `end` are character offsets in the text of its chunk. `lines` are the first and last line in the source file,
-    from 1, or `None` when the file is not text. `lead_in` is the position, in the chunk, of the unit that introduces the list
-    which this item belongs to, or the item it is nested under; `None` without one.
+    from 1, or `None` when the file is not text. `lead_in` is the position, in the chunk, of the unit without which this one
+    cannot be read: the sentence that introduces its list, the item it is nested under, the head of its table. It is `PREFACE`
+    when that unit lies in an earlier chunk, and `None` when there is none.
     """
 
     start: int
@@ -149,7 +154,8 @@ class Chunk:
 
     It carries what a citation shows, so that the index alone answers. `ordinal` counts the chunks of the document from 0 in
     reading order. `heading_path` has the headings above it, outermost first, without the title. `first_unit` is the ordinal
-    in the document of its first unit.
+    in the document of its first unit. `preface` repeats the lead-in of a list, or the head of a table, that was begun in the
+    chunk before. `embedding_text` is what the model embeds (without the path), `words_text` what BM25 reads (with it).
     """
 
     id: str
@@ -166,6 +172,7 @@ class Chunk:
     labels: tuple[AccessLabel, ...]
     embedding_text: str
     words_text: str
+    preface: str = ""
 
     def unit_text(self, position: int) -> str:
         """The text of one unit, verbatim."""

@@ -85,6 +85,7 @@ def encode_chunk(chunk: Chunk) -> dict[str, Any]:
                 [[u.start, u.end, u.kind.value, u.lines, u.lead_in] for u in chunk.units],
                 chunk.embedding_text,
                 chunk.words_text,
+                chunk.preface,
             ],
             ensure_ascii=False,
             separators=(",", ":"),
@@ -94,9 +95,8 @@ def encode_chunk(chunk: Chunk) -> dict[str, Any]:
 
 def decode_chunk(payload: Mapping[str, Any]) -> Chunk:
     """The chunk that `encode_chunk` laid out. Raises `ValueError`, `KeyError` or `TypeError` on anything else."""
-    (identity, path, uri, title, heading_path, ordinal, first_unit, text, units, embedding_text, words_text) = json.loads(
-        payload[CHUNK_FIELD]
-    )
+    row = json.loads(payload[CHUNK_FIELD])
+    identity, path, uri, title, heading_path, ordinal, first_unit, text, units, embedding_text, words_text, preface = row
     return Chunk(
         id=identity,
         tenant=payload[TENANT_FIELD],
@@ -115,4 +115,5 @@ def decode_chunk(payload: Mapping[str, Any]) -> Chunk:
         labels=tuple(payload[LABELS_FIELD]),
         embedding_text=embedding_text,
         words_text=words_text,
+        preface=preface,
     )

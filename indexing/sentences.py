@@ -1,0 +1,54 @@
+"""Where sentences end, as offsets, so that what is cited can be found again on its page."""
+
+import re
+from typing import Final
+
+_END = re.compile(r"(?:[.!?…]+[\"'”’)\]*_]*|(?:  |\\)(?=\n)|<br ?/?>)(?=\s|$)")  # noqa: RUF001 - typographic quotes are meant
+_START = re.compile(r"\s*[\"'“‘(\[*_`<{#~-]*(?:[A-Z0-9À-Þ]|[^\W\d_a-zß-ÿ]|https?:|\{%)")  # noqa: RUF001 - as above
+_ABBREVIATIONS: Final = frozenset(
+    "e.g i.e etc vs cf al mr mrs ms dr prof st no nos approx dept inc ltd co corp jr sr fig eq sec ch vol pp ed eds est resp "
+    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun u.s u.k a.m p.m".split()
+)
+
+
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Split a paragraph into sentences.
+
+    A line break that Markdown makes hard (two spaces, a backslash, `<br>`) ends a sentence too. Abbreviations, initials, decimal
+    points and stops inside words end none. Nothing but white space lies between two spans.
+
+    Returns:
+        `(start, end)` character offsets in reading order, without surrounding white space.
+    """
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for match in _END.finditer(text):
+        end = match.end()
+        hard = match.group()[0] in " \\<"
+        if not hard and (text[start : match.start()].strip().isdigit() or not _ends_sentence(text, match.start(), end)):
+            continue
+        _append(spans, text, start, end)
+        start = end
+    _append(spans, text, start, len(text))
+    return spans
+
+
+def _ends_sentence(text: str, stop: int, end: int) -> bool:
+    if not _START.match(text, end) and text[end:].strip():
+        return False
+    if text[stop] != ".":
+        return True
+    word = re.search(r"[\w.]*$", text[max(0, stop - 20) : stop])
+    before = word.group().lower() if word else ""
+    if before in _ABBREVIATIONS:
+        return False
+    # "J. Smith" is an initial and "1. Apply" a number, while "Option B." at the end of a line is neither.
+    return not (len(before) == 1 and before.isalpha() and text[end:].strip() != "" and text[end : end + 1] == " ")
+
+
+def _append(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+    piece = text[start:end]
+    stripped = piece.strip()
+    if stripped:
+        begin = start + len(piece) - len(piece.lstrip())
+        spans.append((begin, begin + len(stripped)))

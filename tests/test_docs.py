@@ -1,0 +1,164 @@
+"""The manual and the README say what is true: commands parse, links resolve, defaults and limits are those of the code."""
+
+import json
+import re
+import shlex
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+
+from app.api.errors import PROBLEMS
+from app.api.schemas import AnswerShape, ProblemShape
+from app.cli import app
+from app.settings import DEFAULTS_FILE, FILE_VARIABLE, known_keys, load_settings
+from indexing.adapters.formats import FORMATS
+
+ROOT = Path(__file__).resolve().parents[1]
+MANUAL = ROOT / "docs"
+PAGES = sorted(MANUAL.glob("*.md"))
+TEXTS = [*PAGES, ROOT / "README.md"]
+QUESTIONS = ROOT / "eval" / "datasets" / "manual" / "questions.jsonl"
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SPAN = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_KINDS = {"number", "yes_no", "list", "fact", "procedure", "definition", "unanswerable"}
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _blocks(text: str, *languages: str) -> list[str]:
+    return [body for language, body in _BLOCK.findall(text) if language in languages]
+
+
+def _shown_commands() -> Iterator[tuple[str, str]]:
+    for path in TEXTS:
+        text = path.read_text(encoding="utf-8")
+        lines = [line for block in _blocks(text, "sh", "console") for line in block.replace("\\\n", " ").splitlines()]
+        for line in [*lines, *_SPAN.findall(_BLOCK.sub("", text))]:
+            command = line.strip().removeprefix("$ ")
+            if command.startswith(("farthing ", "make ")):
+                yield _name(path), command
+
+
+COMMANDS = sorted(set(_shown_commands()))
+
+
+@pytest.mark.parametrize(("page", "command"), [pair for pair in COMMANDS if pair[1].startswith("farthing ")])
+def test_shown_command_exists_with_its_options(page: str, command: str) -> None:
+    commands = typer.main.get_command(app).commands
+    name, *arguments = shlex.split(command)[1:]
+    if name == "--help":
+        return
+    assert name in commands, f"{page} shows `{command}`, and there is no such command"
+    if name == "ask" and all(word.startswith("-") for word in arguments):
+        arguments.append("the text speaks of the command without a question")
+    commands[name].make_context(name, arguments)
+
+
+@pytest.mark.parametrize(("page", "command"), [pair for pair in COMMANDS if pair[1].startswith("make ")])
+def test_shown_make_target_exists(page: str, command: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for word in shlex.split(command)[1:]:
+        assert "=" in word or re.search(rf"^{re.escape(word)}:", makefile, re.MULTILINE), f"{page} shows `{command}`"
+
+
+def test_commands_are_found_in_the_texts() -> None:
+    assert len(COMMANDS) > 20
+    assert {"make demo", "make test"} <= {command for _, command in COMMANDS}
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=_name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in _LINK.findall(path.read_text(encoding="utf-8")):
+        if not target.startswith(("https://", "http://")):
+            assert (path.parent / target.split("#")[0]).exists(), f"{_name(path)} links to {target}"
+
+
+def test_every_page_has_a_title_and_is_in_the_contents() -> None:
+    listed = set(_LINK.findall((MANUAL / "index.md").read_text(encoding="utf-8")))
+    for path in PAGES:
+        front_matter = yaml.safe_load(path.read_text(encoding="utf-8").split("---\n")[1])
+        assert front_matter["title"]
+        assert path.name == "index.md" or path.name in listed
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=_name)
+def test_data_blocks_are_well_formed(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for block in _blocks(text, "json"):
+        json.loads(block)
+    for block in _blocks(text, "toml"):
+        tomllib.loads(block)
+    for block in _blocks(text, "yaml"):
+        list(yaml.safe_load_all(block))
+
+
+def test_settings_table_has_every_key_with_its_default() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| (.*?) \|", (MANUAL / "settings.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(key for key, _ in rows) == sorted(known_keys())
+    defaults = tomllib.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
+    for key, shown in rows:
+        if not key.startswith("sources"):
+            section, _, name = key.rpartition(".")
+            assert shown.strip("`") == _as_shown(defaults[section][name] if section else defaults[name]), key
+
+
+def _as_shown(value: object) -> str:
+    match value:
+        case int() | float():
+            return f"{value:,.0f}" if value > 9999 or value == 2000 else f"{value:g}"
+        case "" | []:
+            return "none"
+        case [only]:
+            return str(only)
+    return str(value)
+
+
+def test_settings_examples_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = _blocks((MANUAL / "settings.md").read_text(encoding="utf-8"), "toml")
+    assert len(blocks) == 2
+    for block in blocks:
+        (tmp_path / "farthing.toml").write_text(block, encoding="utf-8")
+        monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "farthing.toml"))
+        load_settings()
+
+
+def test_formats_table_has_every_suffix() -> None:
+    table = [line for line in (MANUAL / "formats.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    assert {suffix for line in table for suffix in re.findall(r"`(\.\w+)`", line)} == set(FORMATS)
+
+
+def test_http_page_shows_real_shapes_and_every_status() -> None:
+    text = (MANUAL / "http-api.md").read_text(encoding="utf-8")
+    answer, problem = _blocks(text, "json")
+    AnswerShape.model_validate_json(answer)
+    ProblemShape.model_validate_json(problem)
+    listed = {int(code) for code in re.findall(r"^\| (\d{3}) \|", text, re.MULTILINE)}
+    assert listed == {200, *(row.status.value for row in PROBLEMS.values())}
+
+
+def test_questions_have_evidence_that_stands_in_the_manual() -> None:
+    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) >= 30
+    assert max(Counter(row["id"] for row in rows).values()) == 1
+    assert {row["type"] for row in rows} == _KINDS
+    assert sum(row["type"] == "unanswerable" for row in rows) >= 5
+    for row in rows:
+        assert bool(row["evidence"]) == (row["type"] != "unanswerable"), row["id"]
+        for part in (row, *row["near_misses"], *row["followups"]):
+            assert all(wanted.lower() in part["answer"].lower() for wanted in part["must_include"]), row["id"]
+            for evidence in part["evidence"]:
+                page = (QUESTIONS.parent / "docs" / evidence["doc"]).read_text(encoding="utf-8")
+                assert evidence["quote"] in page, f"{row['id']}: {evidence['quote']}"
+
+
+def test_no_question_is_a_page_of_the_manual() -> None:
+    assert {path.suffix for path in MANUAL.iterdir()} <= {".md", ".svg"}

@@ -1,0 +1,89 @@
+"""The second flow, read aloud: question to answer, citations and receipt."""
+
+import uuid
+from functools import partial
+
+from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages, groundedness
+from app.answering.errors import UnknownLabelError
+from app.answering.extraction import extract
+from app.answering.questions import Question, admit
+from app.answering.serving import IndexHandle, OpenGeneration
+from app.costs.baseline import NaiveBaseline
+from app.costs.receipts import Stage, Till
+from indexing.documents import EVERYONE, AccessScope
+from indexing.embedding import Embedder
+from indexing.tokens import TokenCounter
+from retrieval.compression import compress
+from retrieval.passages import Query
+from retrieval.selection import select
+
+EXTRACTIVE = "extractive"
+
+
+class AnswerService:
+    """Answers questions from the index, inside the caller's rights. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        index: IndexHandle,
+        embedder: Embedder,
+        counter: TokenCounter,
+        baseline: NaiveBaseline,
+        budget_tokens: int,
+        max_question_characters: int,
+    ) -> None:
+        self._index = index
+        self._embedder = embedder
+        self._counter = counter
+        self._baseline = baseline
+        self._budget_tokens = budget_tokens
+        self._max_question_characters = max_question_characters
+
+    def ask(self, question: Question, scope: AccessScope) -> Answer:
+        """Answer a question, or abstain.
+
+        Raises:
+            QuestionError: The question is empty or too long.
+            UnknownLabelError: The scope names a label that no document carries.
+            ChunkIndexError: There is no index, or it cannot be opened.
+            EmbeddingError: The model cannot be loaded.
+            SearchError: The index engine failed.
+        """
+        till = Till()
+        question = admit(question, self._max_question_characters)
+        with self._index.lease() as generation:
+            _refuse_unknown_labels(scope, generation)
+            with till.free(Stage.EMBED_QUERY):
+                vector = self._embedder.embed_query(question.text)
+            with till.free(Stage.SEARCH):
+                evidence = generation.retriever.retrieve(Query(question.text), vector, scope)
+            with till.free(Stage.CONTEXT):
+                context = compress(evidence, select(evidence), self._counter, self._budget_tokens)
+            with till.free(Stage.GENERATE):
+                draft = extract(evidence, context)
+            pages = partial(generation.searcher.document_chunks, scope=scope)
+            baseline = self._baseline.measure(question.text, evidence.passages, generation.id, pages)
+        answer_id, receipt = uuid.uuid4().hex, till.settle(baseline)
+        if draft is None:
+            return Abstention(answer_id, question.text, generation.id, receipt, closest_pages(evidence.passages))
+        text, citations = cite(draft)
+        return Answered(answer_id, question.text, generation.id, receipt, text, citations, EXTRACTIVE, groundedness(draft))
+
+    def warm_up(self) -> None:
+        """Load the model and open the index, so that the first question does not wait for them. Raises as `ask`."""
+        self._embedder.embed_query("warm-up")
+        with self._index.lease():
+            pass
+
+    def close(self) -> None:
+        """Let go of the index; questions in flight finish first."""
+        self._index.close()
+
+
+def _refuse_unknown_labels(scope: AccessScope, generation: OpenGeneration) -> None:
+    unknown = sorted(scope.labels - generation.labels - {EVERYONE})
+    if unknown:
+        raise UnknownLabelError(
+            f"No indexed document carries the label {', '.join(map(repr, unknown))}. "
+            "Check the spelling, or index documents with it: farthing index PATH --label LABEL."
+        )

@@ -1,0 +1,129 @@
+"""How errors look over HTTP: RFC 9457 problem details, from one table, and nothing about this machine in any of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from app.answering import errors as answering
+from app.api.schemas import ProblemShape
+from indexing import errors as indexing
+from retrieval import errors as retrieval
+
+
+class BodyTooLargeError(Exception):
+    """The request's body is larger than any question."""
+
+
+class BodyTooSlowError(Exception):
+    """The request's body did not arrive in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one error looks. Without `detail`, the error's own message is for the caller and is shown."""
+
+    status: HTTPStatus
+    name: str
+    title: str
+    detail: str | None = None
+    retry_after_s: int | None = None
+
+
+_OPERATOR: Final = "The operator finds the cause in the service's log, or with `farthing doctor`."
+_UNREACHABLE: Final = Row(
+    HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Internal error", f"Something went wrong here. {_OPERATOR}"
+)
+_INDEX: Final = Row(
+    HTTPStatus.SERVICE_UNAVAILABLE, "index", "The index cannot be used", f"The index cannot be opened. {_OPERATOR}", 30
+)
+_SEARCH: Final = Row(
+    HTTPStatus.SERVICE_UNAVAILABLE, "search", "The search failed", "The index did not answer. Ask again in a moment.", 5
+)
+
+PROBLEMS: Final[Mapping[type[Exception], Row]] = {
+    answering.AnsweringError: _UNREACHABLE,
+    answering.QuestionError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "question", "The question cannot be answered as it is"),
+    answering.UnknownLabelError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-label", "No document carries this label"),
+    answering.LabelRefusedError: Row(HTTPStatus.FORBIDDEN, "label-refused", "This label may not be claimed here"),
+    answering.NotReadyError: Row(
+        HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready yet", "The model and the index are being opened.", 5
+    ),
+    answering.OverloadedError: Row(
+        HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many questions at once", "Ask again in a moment.", 1
+    ),
+    indexing.IndexingError: _UNREACHABLE,
+    indexing.SourceError: _UNREACHABLE,
+    indexing.ParsingError: _UNREACHABLE,
+    indexing.LabelError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "label", "This is not an access label"),
+    indexing.EmbeddingError: Row(
+        HTTPStatus.SERVICE_UNAVAILABLE, "model", "The embedding model failed", f"The question was not embedded. {_OPERATOR}", 30
+    ),
+    indexing.ChunkIndexError: _INDEX,
+    indexing.IndexMissingError: Row(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "nothing-indexed",
+        "Nothing has been indexed yet",
+        "There is no index. The operator makes one with `farthing index PATH`; the service sees it without a restart.",
+        30,
+    ),
+    indexing.IndexForeignError: _INDEX,
+    indexing.IndexMismatchError: _INDEX,
+    indexing.IndexBusyError: _UNREACHABLE,
+    retrieval.RetrievalError: _UNREACHABLE,
+    retrieval.SearchError: _SEARCH,
+    retrieval.GenerationGoneError: _SEARCH,
+    BodyTooLargeError: Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The request is too large"),
+    BodyTooSlowError: Row(
+        HTTPStatus.REQUEST_TIMEOUT, "too-slow", "The request came too slowly", "Its body did not arrive in time."
+    ),
+}
+"""Every domain error, by class: a test fails when one has no row."""
+
+
+def problem_response(error: Exception, path: str) -> JSONResponse:
+    """The problem that tells a caller about `error`; anything that is not in the table is an internal error."""
+    row = PROBLEMS.get(type(error), _UNREACHABLE)
+    headers = {"Retry-After": str(row.retry_after_s)} if row.retry_after_s else {}
+    return _problem(row.status, row.name, row.title, row.detail or str(error), path, headers)
+
+
+def install_problem_handlers(application: FastAPI) -> None:
+    """Make every error of an application an RFC 9457 problem."""
+    application.add_exception_handler(HTTPException, _http_problem)
+    application.add_exception_handler(RequestValidationError, _validation_problem)
+    for error in PROBLEMS:
+        application.add_exception_handler(error, _domain_problem)
+    application.add_exception_handler(Exception, _domain_problem)
+
+
+def _domain_problem(request: Request, error: Exception) -> JSONResponse:
+    return problem_response(error, request.url.path)
+
+
+def _http_problem(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    name = status.phrase.lower().replace(" ", "-")
+    return _problem(status, name, status.phrase, f"{status.description or status.phrase}.", request.url.path, error.headers)
+
+
+def _validation_problem(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # The values themselves are not echoed: they may be secrets, or megabytes.
+    faults = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors())
+    return _problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "The request has the wrong form", f"{faults}.", request.url.path
+    )
+
+
+def _problem(
+    status: HTTPStatus, name: str, title: str, detail: str, path: str, headers: Mapping[str, Any] | None = None
+) -> JSONResponse:
+    shape = ProblemShape(type=f"urn:farthing:problem:{name}", title=title, status=status.value, detail=detail, instance=path)
+    return JSONResponse(shape.model_dump(), status.value, headers=dict(headers or {}), media_type="application/problem+json")

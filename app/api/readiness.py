@@ -1,0 +1,58 @@
+"""Getting ready in the background, so that the service says at once that it lives and, later, that it can answer."""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from app.answering.errors import NotReadyError
+from indexing.errors import IndexingError
+from retrieval.errors import RetrievalError
+
+_TRY_AGAIN_AFTER_S: Final = 1.0
+
+_log = structlog.get_logger("farthing.readiness")
+
+
+class Readiness:
+    """Warms the service up in a thread, again every second until it succeeds: an index may come later than the service."""
+
+    def __init__(self, warm_up: Callable[[], None]) -> None:
+        self._warm_up = warm_up
+        self._ready = threading.Event()
+        self._stopped = threading.Event()
+        self._why: Exception = NotReadyError("The model and the index are being opened.")
+        self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
+
+    def start(self) -> None:
+        """Begin, and return at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop trying; an attempt that is under way is not waited for."""
+        self._stopped.set()
+
+    def require(self) -> None:
+        """Pass when questions can be answered.
+
+        Raises:
+            NotReadyError: The first attempt is still under way.
+            IndexingError, RetrievalError: Why the last attempt failed; the next one is under way.
+        """
+        if not self._ready.is_set():
+            raise self._why
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._warm_up()
+            except (IndexingError, RetrievalError) as error:
+                if type(error) is not type(self._why):
+                    _log.warning("not ready", reason=str(error))
+                self._why = error
+                self._stopped.wait(_TRY_AGAIN_AFTER_S)
+            else:
+                self._ready.set()
+                _log.info("ready")
+                return

@@ -1,0 +1,189 @@
+"""The JSON of every surface: what is read, and what is written. The command line prints the same shapes."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.answering.answers import Abstention, Answer, Citation
+from app.costs.pricing import plain_usd
+from app.costs.receipts import Receipt
+from app.status import Status
+
+NO_ANSWER = "Nothing in the documents that you may read answers this question."
+ABSTAIN_RUNG = "abstain"
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AskRequest(_Shape):
+    """A question, and the access labels that the caller claims; without any, `everyone`."""
+
+    question: str
+    labels: Annotated[list[str], Field(max_length=100)] = []
+
+
+class CitationShape(_Shape):
+    """What a mark `[n]` points to: a unit of a document, verbatim."""
+
+    n: int
+    document: str
+    title: str
+    heading_path: list[str]
+    quote: str
+    uri: str
+    lines: tuple[int, int] | None
+
+
+class RelatedShape(_Shape):
+    """A page that came close."""
+
+    document: str
+    title: str
+    uri: str
+
+
+class ReceiptLineShape(_Shape):
+    """One step of the bill. Amounts are plain decimals in US dollars; `null` is unknown."""
+
+    stage: Literal["embed_query", "search", "context", "rewrite", "generate", "judge"]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: str | None
+    ms: float
+
+
+class ReceiptShape(_Shape):
+    """The bill, beside the naive prompt for the same question."""
+
+    lines: list[ReceiptLineShape]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: str | None
+    baseline_input_tokens: int
+    baseline_cost_usd: str | None
+    saved_usd: str | None
+    ms: float
+
+
+class AnswerShape(_Shape):
+    """An answer with citations and receipt, or an abstention with the closest pages."""
+
+    id: str
+    question: str
+    outcome: Literal["answered", "abstained"]
+    answer: str
+    citations: list[CitationShape]
+    related: list[RelatedShape]
+    rung: str
+    groundedness: float | None
+    generation: str
+    receipt: ReceiptShape
+
+
+class StatusShape(_Shape):
+    """What is indexed. Times are ISO 8601, in UTC."""
+
+    generation: str
+    documents: int
+    chunks: int
+    units: int
+    index_bytes: int | None
+    cache_bytes: int
+    engine: str
+    model: str
+    dimension: int
+    indexed_at: str
+    indexed_by: str
+
+
+class ProblemShape(_Shape):
+    """An RFC 9457 problem."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+def answer_shape(answer: Answer) -> AnswerShape:
+    """An answer as every surface writes it."""
+    if isinstance(answer, Abstention):
+        return AnswerShape(
+            id=answer.id,
+            question=answer.question,
+            outcome="abstained",
+            answer=NO_ANSWER,
+            citations=[],
+            related=[RelatedShape(document=page.document, title=page.title, uri=page.uri) for page in answer.related],
+            rung=ABSTAIN_RUNG,
+            groundedness=None,
+            generation=answer.generation,
+            receipt=receipt_shape(answer.receipt),
+        )
+    return AnswerShape(
+        id=answer.id,
+        question=answer.question,
+        outcome="answered",
+        answer=answer.text,
+        citations=[_citation_shape(citation) for citation in answer.citations],
+        related=[],
+        rung=answer.rung,
+        groundedness=answer.groundedness,
+        generation=answer.generation,
+        receipt=receipt_shape(answer.receipt),
+    )
+
+
+def status_shape(status: Status) -> StatusShape:
+    """What is indexed, as every surface writes it."""
+    return StatusShape(
+        generation=status.generation,
+        documents=status.documents,
+        chunks=status.chunks,
+        units=status.units,
+        index_bytes=status.index_bytes,
+        cache_bytes=status.cache_bytes,
+        engine=status.engine,
+        model=status.model,
+        dimension=status.dimension,
+        indexed_at=status.indexed_at.isoformat(timespec="seconds"),
+        indexed_by=status.indexed_by,
+    )
+
+
+def receipt_shape(receipt: Receipt) -> ReceiptShape:
+    """A receipt as every surface writes it. Times are rounded to a hundredth of a millisecond; amounts are exact."""
+    return ReceiptShape(
+        lines=[
+            ReceiptLineShape(
+                stage=line.stage.value,
+                input_tokens=line.input_tokens,
+                output_tokens=line.output_tokens,
+                cost_usd=plain_usd(line.cost_usd),
+                ms=round(line.ms, 2),
+            )
+            for line in receipt.lines
+        ],
+        input_tokens=receipt.input_tokens,
+        output_tokens=receipt.output_tokens,
+        cost_usd=plain_usd(receipt.cost_usd),
+        baseline_input_tokens=receipt.baseline.input_tokens,
+        baseline_cost_usd=plain_usd(receipt.baseline.cost_usd),
+        saved_usd=plain_usd(receipt.saved_usd),
+        ms=round(receipt.ms, 2),
+    )
+
+
+def _citation_shape(citation: Citation) -> CitationShape:
+    return CitationShape(
+        n=citation.n,
+        document=citation.document,
+        title=citation.title,
+        heading_path=list(citation.heading_path),
+        quote=citation.quote,
+        uri=citation.uri,
+        lines=citation.lines,
+    )

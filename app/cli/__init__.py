@@ -1,0 +1,122 @@
+"""The command line: parse, call, render. Nothing heavy is imported until a command needs it."""
+
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from app.answering.errors import AnsweringError
+from app.errors import AppError
+from indexing.errors import IndexingError
+from retrieval.errors import RetrievalError
+
+OK: Final = 0
+PARTLY: Final = 1
+REFUSED: Final = 2
+INTERRUPTED: Final = 130
+
+PLUGINS: Final = "farthing.commands"
+"""The entry-point group in which other packages register commands: a name, and a typer application."""
+
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", metavar="LABEL", help="An access label; may be given more than once.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+app = typer.Typer(
+    help="Answers questions from your own documents, with citations and the bill.",
+    epilog="Exit status: 0 all well, 1 done with files skipped or an abstention, 2 refused, 130 interrupted.",
+    rich_markup_mode=None,  # plain help needs no import of rich
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def index(
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH...", help="Folders and files.", show_default=False)] = None,
+    label: Labels = None,
+    source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="One source of this name for all paths.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and what it would cost; do nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Index folders and files, or, without a path, the sources of the settings. Only what changed is embedded."""
+    from app.cli import index as command
+
+    raise typer.Exit(command.run(tuple(paths or ()), tuple(label or ()), source, dry_run=dry_run, as_json=json))
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, in quotes.")],
+    label: Labels = None,
+    json: Json = False,
+) -> None:
+    """Answer a question from the indexed documents, or abstain and show the closest pages."""
+    from app.cli import ask as command
+
+    raise typer.Exit(command.run(question, tuple(label or ()), as_json=json))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on; the default is the setting server.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; the default is the setting server.port.")] = None,
+) -> None:
+    """Answer questions over HTTP, until interrupted."""
+    from app.cli import serve as command
+
+    raise typer.Exit(command.run(host, port))
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Say what is indexed."""
+    from app.cli import status as command
+
+    raise typer.Exit(command.run(as_json=json))
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, home, index, model and disk: each line says ok, or what to do."""
+    from app.cli import doctor as command
+
+    raise typer.Exit(command.run())
+
+
+def main() -> None:
+    """Run the command line: every domain error becomes one sentence on stderr and exit status 2."""
+    for plugin in entry_points(group=PLUGINS):
+        _register(plugin)
+    try:
+        app(prog_name="farthing")
+    except (AppError, AnsweringError, IndexingError, RetrievalError) as error:
+        print(f"farthing: {error}", file=sys.stderr)
+        sys.exit(REFUSED)
+
+
+def _register(plugin: EntryPoint) -> None:
+    """Add a command that imports its package when it is called, not before."""
+
+    @app.command(
+        plugin.name,
+        help=f"Commands of the package {plugin.module.split('.', maxsplit=1)[0]}.",
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def run(context: typer.Context) -> None:
+        try:
+            command = plugin.load()
+        except ImportError as error:
+            raise AppError(f"The command `{plugin.name}` is not installed here: {error}.") from error
+        command(context.args, prog_name=f"farthing {plugin.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""`farthing ask`."""
+
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+from app.api.schemas import AnswerShape, CitationShape, ReceiptShape, RelatedShape, answer_shape
+from app.answering.questions import Question, admit
+from app.bootstrap import build_service
+from app.cli import OK, PARTLY
+from app.cli.rendering import console, dollars, printable, table
+from app.settings import load_settings
+from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope, parse_labels
+
+
+def run(question: str, labels: tuple[str, ...], *, as_json: bool) -> int:
+    """Answer one question; the exit status says whether it was answered."""
+    settings = load_settings()
+    scope = AccessScope(DEFAULT_TENANT, frozenset({EVERYONE, *parse_labels(labels)}))
+    # Before anything heavy is imported: a question that will be refused should not wait for the model.
+    admit(Question(question), settings.answering.max_question_characters)
+    service = build_service(settings)
+    try:
+        shape = answer_shape(service.ask(Question(question), scope))
+    finally:
+        service.close()
+    if as_json:
+        print(shape.model_dump_json())
+    else:
+        show(shape, console(sys.stdout))
+    return OK if shape.outcome == "answered" else PARTLY
+
+
+def show(answer: AnswerShape, out: Console) -> None:
+    """Print an answer for a person."""
+    out.print(printable(answer.answer))
+    for citation in answer.citations:
+        out.print()
+        out.print(Text(f"[{citation.n}] {_heading(citation)}", style="bold"))
+        out.print("\n".join(f"    {line}" for line in printable(citation.quote).splitlines()))
+        out.print(Text(f"    {printable(_place(citation))}", style="dim"))
+    if answer.related:
+        out.print()
+        out.print(Text("The closest pages:", style="bold"))
+    for page in answer.related:
+        out.print(f"    {printable(page.title)}  {printable(_where(page))}")
+    out.print()
+    show_receipt(answer.receipt, out)
+
+
+def show_receipt(receipt: ReceiptShape, out: Console) -> None:
+    """Print the bill."""
+    bill = table("receipt", "tokens in", "tokens out", "cost", "ms")
+    for line in receipt.lines:
+        bill.add_row(line.stage, f"{line.input_tokens:,}", f"{line.output_tokens:,}", dollars(line.cost_usd), f"{line.ms:.1f}")
+    bill.add_row(
+        "total", f"{receipt.input_tokens:,}", f"{receipt.output_tokens:,}", dollars(receipt.cost_usd), f"{receipt.ms:.1f}"
+    )
+    bill.add_row("the naive prompt", f"{receipt.baseline_input_tokens:,}", "", dollars(receipt.baseline_cost_usd), "")
+    bill.add_row("saved", "", "", dollars(receipt.saved_usd), "")
+    out.print(bill)
+
+
+def _heading(citation: CitationShape) -> str:
+    return printable(" › ".join([citation.title, *citation.heading_path]))
+
+
+def _place(citation: CitationShape) -> str:
+    if citation.lines is None:
+        return citation.uri
+    first, last = citation.lines
+    return f"{citation.uri}:{first}" if first == last else f"{citation.uri}:{first}-{last}"
+
+
+def _where(page: RelatedShape) -> str:
+    return page.uri

@@ -1,0 +1,51 @@
+import inspect
+import json
+from types import ModuleType
+
+import pytest
+
+from app.answering import errors as answering
+from app.api.errors import PROBLEMS, problem_response
+from indexing import errors as indexing
+from indexing.errors import ChunkIndexError
+from retrieval import errors as retrieval
+
+
+def errors_of(module: ModuleType) -> list[type[Exception]]:
+    classes = [value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__]
+    return [value for value in classes if issubclass(value, Exception)]
+
+
+ERRORS = [error for module in (answering, indexing, retrieval) for error in errors_of(module)]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_every_domain_error_has_a_row(error: type[Exception]) -> None:
+    assert error in PROBLEMS
+
+
+@pytest.mark.parametrize("error", PROBLEMS)
+def test_every_row_is_a_problem_and_only_the_callers_own_faults_show_their_message(error: type[Exception]) -> None:
+    response = problem_response(error("/home/me/.farthing is broken"), "/v1/ask")
+    problem = json.loads(bytes(response.body))
+    assert set(problem) == {"type", "title", "status", "detail", "instance"}
+    assert problem["status"] == response.status_code
+    assert problem["instance"] == "/v1/ask"
+    assert response.media_type == "application/problem+json"
+    assert ("/home/me" in problem["detail"]) == (400 <= response.status_code < 500 and response.status_code != 408)
+
+
+def test_what_is_not_in_the_table_is_an_internal_error_without_its_words() -> None:
+    class UnforeseenError(ChunkIndexError):
+        """Not in the table: no subclass inherits a row by accident."""
+
+    for error in (UnforeseenError("secret"), ValueError("secret")):
+        response = problem_response(error, "/")
+        assert response.status_code == 500
+        assert b"secret" not in response.body
+
+
+def test_what_passes_tells_when_to_come_back() -> None:
+    for error, row in PROBLEMS.items():
+        assert (row.retry_after_s is not None) == (row.status == 503), error
+        assert ("retry-after" in problem_response(error(), "/").headers) == (row.status == 503)

@@ -16,7 +16,7 @@ _EMPHASIS = re.compile(r"(?<![\w*\\])([*_])(?=[^\s*_])(.+?)(?<=[^\s\\])\1(?![\w*
 _STRIKE = re.compile(r"~~(?=\S)(.+?)(?<=\S)~~")
 _CODE = re.compile(r"`+([^`]+)`+")
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>~:=&$\"'])")
-_MARKER = re.compile(r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?|^[ \t]*>[ \t]?|^[ \t]*#{1,6}[ \t]+", re.MULTILINE)
+_MARKER = re.compile(r"^[ \t]*(?:[-*+][ \t]+(?:\[[ xX]\][ \t]+)?|>[ \t]?|#{1,6}[ \t]+)", re.MULTILINE)
 _TABLE_RULE = re.compile(r"^(?=.*\|)(?=.*-)[ \t|:-]+$\n?", re.MULTILINE)
 _SPACES = re.compile(r"[ \t]{2,}")
 
@@ -24,7 +24,8 @@ _SPACES = re.compile(r"[ \t]{2,}")
 def plain_text(markdown: str) -> str:
     """A piece of Markdown without its marks: links become their text, images their description, lists lose their bullets.
 
-    Every word that a reader of the rendered page sees stays, in order, on its line; table cells stay between bars.
+    Every word that a reader of the rendered page sees stays, in order, on its line, and so do the numbers of a numbered list; table
+    cells stay between bars.
     The result may still hold characters that mean something in Markdown or HTML: it is text, not markup, and must be escaped.
     """
     text = markdown

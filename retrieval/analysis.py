@@ -1,0 +1,164 @@
+"""Chunks and queries as sets of terms, made once and kept, so that scoring is counting."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from indexing.documents import PREFACE, Chunk, UnitKind
+from indexing.plain_text import plain_text
+from indexing.tokens import TokenCounter
+from indexing.words import terms, words
+from retrieval.lexicon import Lexicon, inverse_document_frequency
+from retrieval.question_form import QuestionForm, question_form
+
+CACHED_CHUNKS: Final = 20_000
+"""How many analysed chunks a generation keeps, at about 6 KB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedUnit:
+    """The terms of one unit. `lead` are those of the units without which it cannot be read. `text` is what a reader sees."""
+
+    text: str
+    tokens: int
+    terms: tuple[str, ...]
+    term_set: frozenset[str]
+    lead: frozenset[str]
+    has_digit: bool
+    word_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedChunk:
+    """The terms of one chunk. `heads` are those of title and headings, `body` those of its units and preface.
+
+    `heading_tokens` counts the title and each heading of the path; `preface` is what a reader sees of the chunk's preface.
+    """
+
+    heading_tokens: tuple[int, ...]
+    preface: str
+    preface_tokens: int
+    units: tuple[AnalysedUnit, ...]
+    body: frozenset[str]
+    title: frozenset[str]
+    heads: frozenset[str]
+    last_heading: frozenset[str]
+    bigrams: frozenset[tuple[str, str]]
+    term_count: int
+    has_digit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedQuery:
+    """The terms of a query with their rarity. `weights` sum to `total`, which is above 0."""
+
+    weights: Mapping[str, float]
+    total: float
+    bigrams: tuple[tuple[str, str], ...]
+    numbers: tuple[str, ...]
+    form: QuestionForm
+
+    def coverage(self, found: frozenset[str]) -> float:
+        """The share of the query's terms, weighted by rarity, that stand in `found`: 0 to 1."""
+        return sum(weight for term, weight in self.weights.items() if term in found) / self.total
+
+    def bigram_share(self, found: frozenset[tuple[str, str]]) -> float:
+        """The share of the query's neighbouring terms that are neighbours in `found` too: 0 to 1."""
+        return sum(bigram in found for bigram in self.bigrams) / len(self.bigrams) if self.bigrams else 0.0
+
+
+def analyse_query(text: str, lexicon: Lexicon) -> AnalysedQuery:
+    """Weigh the terms of a query by their rarity in the corpus; a term that stands nowhere weighs most."""
+    distinct = list(dict.fromkeys(terms(text)))
+    frequencies = lexicon.document_frequencies(distinct)
+    weights = {term: inverse_document_frequency(frequencies.get(term, 0), lexicon.chunk_count) for term in distinct}
+    return AnalysedQuery(
+        weights=weights,
+        total=sum(weights.values()) or 1.0,
+        bigrams=tuple(pairwise(distinct)),
+        numbers=tuple(word for word in words(text) if any(character.isdigit() for character in word)),
+        form=question_form(text),
+    )
+
+
+def shown_text(chunk: Chunk, position: int) -> str:
+    """A unit as a reader sees it: code as it stands, tables row by row, everything else on one line."""
+    text = chunk.unit_text(position)
+    match chunk.units[position].kind:
+        case UnitKind.CODE:
+            return text
+        case UnitKind.TABLE:
+            return plain_text(text)
+        case _:
+            return plain_text(text).replace("\n", " ")
+
+
+def analyse_chunk(chunk: Chunk, counter: TokenCounter) -> AnalysedChunk:
+    """Take a chunk apart into the terms and tokens of its units and headings."""
+    texts = [shown_text(chunk, position) for position in range(len(chunk.units))]
+    preface_text = plain_text(chunk.preface)
+    *tokens, preface_tokens = counter.count_many([*texts, preface_text])
+    unit_terms = [tuple(terms(text)) for text in texts]
+    preface = frozenset(terms(preface_text))
+    title = terms(chunk.title)
+    headings = terms(" ".join(chunk.heading_path))
+    leads = []
+    for unit in chunk.units:
+        lead, at = set[str](), unit.lead_in
+        while at is not None and at != PREFACE:
+            lead.update(unit_terms[at])
+            at = chunk.units[at].lead_in
+        leads.append(frozenset(lead | preface) if at == PREFACE else frozenset(lead))
+    units = tuple(
+        AnalysedUnit(
+            text=text,
+            tokens=count,
+            terms=own,
+            term_set=frozenset(own),
+            lead=lead,
+            has_digit=any(map(str.isdigit, text)),
+            word_count=max(1, len(text.split())),
+        )
+        for text, count, own, lead in zip(texts, tokens, unit_terms, leads, strict=True)
+    )
+    body = [term for own in unit_terms for term in own]
+    return AnalysedChunk(
+        heading_tokens=tuple(counter.count_many([chunk.title, *chunk.heading_path])),
+        preface=preface_text,
+        preface_tokens=preface_tokens,
+        units=units,
+        body=frozenset(body) | preface,
+        title=frozenset(title),
+        heads=frozenset(title) | frozenset(headings),
+        last_heading=frozenset(terms(chunk.heading_path[-1])) if chunk.heading_path else frozenset(),
+        bigrams=frozenset([*pairwise(body), *pairwise(headings)]),
+        term_count=len(body),
+        has_digit=any(unit.has_digit for unit in units),
+    )
+
+
+class ChunkAnalyses:
+    """The analysed chunks of one generation, least recently used first out. Safe to use from several threads."""
+
+    def __init__(self, counter: TokenCounter, size: int = CACHED_CHUNKS) -> None:
+        self._counter = counter
+        self._size = size
+        self._kept: OrderedDict[str, AnalysedChunk] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, chunks: Iterable[Chunk]) -> list[AnalysedChunk]:
+        """The analysis of each chunk, in order."""
+        wanted = list(chunks)
+        with self._lock:
+            found = [self._kept.get(chunk.id) for chunk in wanted]
+        result = [known or analyse_chunk(chunk, self._counter) for chunk, known in zip(wanted, found, strict=True)]
+        with self._lock:
+            for chunk, analysed in zip(wanted, result, strict=True):
+                self._kept[chunk.id] = analysed
+                self._kept.move_to_end(chunk.id)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        return result

@@ -1,0 +1,199 @@
+"""The units that answer, under a budget, in reading order: none is cut, and none stands without its lead-in."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from indexing.documents import PREFACE, Chunk, UnitKind
+from indexing.tokens import TokenCounter
+from retrieval.analysis import AnalysedChunk
+from retrieval.passages import Context, ContextUnit, Passage
+from retrieval.retriever import Evidence
+from retrieval.unit_scoring import score_units
+from retrieval.weights import Weights
+
+_CAVEAT: Final = re.compile(
+    r"\b(?:unless|except(?:ion|ions|ing)?|only (?:if|when|for|to|after|with)|if not|but not|does not apply|do not apply|excluding"
+    r"|however|provided that|as long as|otherwise)\b",
+    re.IGNORECASE,
+)
+_OPENER: Final = re.compile(
+    r"^(?:it|they|this|that|these|those|he|she|such|both|neither|either|however|otherwise|instead|also|then|therefore|thus|but|and"
+    r"|or|so|in (?:this|that|these|those|such) \w+|if so|if not|for example|e\.g)\b",
+    re.IGNORECASE,
+)
+_JOIN_TOKENS: Final = 1
+"""What the line break or space around a unit costs."""
+
+_MISSES: Final = 12
+"""After so many units in a row that do not fit, the budget counts as full."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The units to choose from, flat: passages in the order of their rank, the units of each in reading order."""
+
+    units: Sequence[ContextUnit]
+    analysed: Sequence[AnalysedChunk]  # of the unit's chunk, one for each unit
+    first_of_chunk: Mapping[str, int]
+    document_order: Mapping[str, int]
+
+
+def compress(
+    evidence: Evidence, passages: Sequence[Passage], weights: Weights, counter: TokenCounter, budget_tokens: int
+) -> Context:
+    """Pack the units that most likely answer the question into the budget.
+
+    Units are taken from the likeliest down, each with what it cannot be read without: the introduction of its list, the head of
+    its table, the sentence before when it opens with a pronoun or connective, the next one when that limits it ("unless",
+    "except", "only if"). Where that does not fit, the unit is passed over. Tables and code blocks are units and come whole. The
+    headings above a run of units are printed once. When the words tell the units of a passage apart no more, its rank decides,
+    and so it comes whole.
+
+    Args:
+        evidence: What retrieval found.
+        passages: The selected passages, best first.
+        weights: The learned weights.
+        counter: Counts the packed text.
+        budget_tokens: The most tokens that the context may have, headings included.
+
+    Returns:
+        The context, documents in the order of their best passage, units of one document in reading order. Empty when nothing
+        fits.
+    """
+    pool = _pool(evidence, passages, weights)
+    chosen = _fill(pool, budget_tokens)
+    text = _render(pool, chosen)
+    tokens = counter.count(text)
+    while tokens > budget_tokens and chosen:  # the parts were counted one by one; together they may be a few tokens more
+        chosen.remove(min(chosen, key=lambda index: pool.units[index].score))
+        text = _render(pool, chosen)
+        tokens = counter.count(text)
+    return Context(tuple(pool.units[index] for index in _reading_order(pool, chosen)), text, tokens)
+
+
+def _pool(evidence: Evidence, passages: Sequence[Passage], weights: Weights) -> _Pool:
+    of_passages = [evidence.analysed[passage.chunk.id] for passage in passages]
+    units = score_units(evidence.terms, passages, of_passages, weights)
+    first_of_chunk: dict[str, int] = {}
+    document_order: dict[str, int] = {}
+    for index, unit in enumerate(units):
+        first_of_chunk.setdefault(unit.chunk.id, index)
+        document_order.setdefault(unit.chunk.document_id, len(document_order))
+    return _Pool(units, [evidence.analysed[unit.chunk.id] for unit in units], first_of_chunk, document_order)
+
+
+def _fill(pool: _Pool, budget_tokens: int) -> set[int]:
+    chosen: set[int] = set()
+    headings: set[tuple[str, ...]] = set()
+    prefaces: set[str] = set()
+    seen_texts: set[str] = set()
+    used = misses = 0
+    for index in sorted(range(len(pool.units)), key=lambda index: -pool.units[index].score):
+        if index in chosen or _text(pool, index) in seen_texts:
+            continue
+        wanted = _with_companions(pool, index) - chosen
+        chunk, analysed = pool.units[index].chunk, pool.analysed[index]
+        above = _headings(chunk)
+        needs_preface = chunk.id not in prefaces and _needs_preface(pool, wanted)
+        cost = sum(_unit_tokens(pool, one) for one in wanted)
+        cost += sum(
+            tokens + _JOIN_TOKENS
+            for heading, tokens in zip(above, analysed.heading_tokens, strict=True)
+            if heading not in headings
+        )
+        cost += analysed.preface_tokens + _JOIN_TOKENS if needs_preface else 0
+        if used + cost > budget_tokens:
+            misses += 1
+            if misses == _MISSES:
+                break
+            continue
+        misses = 0
+        used += cost
+        chosen |= wanted
+        headings.update(above)
+        seen_texts.update(_text(pool, one) for one in wanted)
+        if needs_preface:
+            prefaces.add(chunk.id)
+    return chosen
+
+
+def _with_companions(pool: _Pool, index: int) -> set[int]:
+    """A unit and the units of its chunk without which it must not be read."""
+    unit = pool.units[index]
+    first = pool.first_of_chunk[unit.chunk.id]
+    last = first + len(unit.chunk.units) - 1
+    wanted: set[int] = set()
+    waiting = [index]
+    while waiting:
+        current = waiting.pop()
+        if current in wanted:
+            continue
+        wanted.add(current)
+        own = unit.chunk.units[current - first]
+        if own.lead_in is not None and own.lead_in != PREFACE:
+            waiting.append(first + own.lead_in)
+        if current > first and own.kind is UnitKind.SENTENCE and _OPENER.match(_text(pool, current)):
+            waiting.append(current - 1)
+    if index < last and unit.chunk.units[index + 1 - first].kind is UnitKind.SENTENCE and _CAVEAT.search(_text(pool, index + 1)):
+        wanted.add(index + 1)
+    return wanted
+
+
+def _needs_preface(pool: _Pool, indexes: Iterable[int]) -> bool:
+    return any(pool.units[index].chunk.units[pool.units[index].position].lead_in == PREFACE for index in indexes)
+
+
+def _reading_order(pool: _Pool, chosen: Iterable[int]) -> list[int]:
+    def place(index: int) -> tuple[int, int, int]:
+        unit = pool.units[index]
+        return pool.document_order[unit.chunk.document_id], unit.chunk.ordinal, unit.position
+
+    return sorted(chosen, key=place)
+
+
+def _render(pool: _Pool, chosen: set[int]) -> str:
+    """What a prompt carries: a line with the headings not yet printed, then units; the sentences of a paragraph share a line."""
+    lines: list[str] = []
+    printed: set[tuple[str, ...]] = set()
+    place: tuple[str, ...] | None = None
+    before: ContextUnit | None = None
+    for index in _reading_order(pool, chosen):
+        unit = pool.units[index]
+        above = _headings(unit.chunk)
+        if above[-1] != place:
+            new = [heading[-1] for heading in above if heading not in printed]
+            lines.append(" > ".join(new or above[-1][-1:]))
+            printed.update(above)
+            place, before = above[-1], None
+        same_chunk = before is not None and before.chunk.id == unit.chunk.id
+        if not same_chunk and _needs_preface(pool, (one for one in chosen if pool.units[one].chunk.id == unit.chunk.id)):
+            lines.append(pool.analysed[index].preface)
+            before = None
+        if before is not None and same_chunk and _same_paragraph(before, unit):
+            lines[-1] += " " + _text(pool, index)
+        else:
+            lines.append(_text(pool, index))
+        before = unit
+    return "\n".join(lines)
+
+
+def _headings(chunk: Chunk) -> list[tuple[str, ...]]:
+    """Title and headings of a chunk, each with everything above it, so that equal words in other places stay apart."""
+    path = (chunk.document_id, chunk.title, *chunk.heading_path)
+    return [path[:depth] for depth in range(2, len(path) + 1)]
+
+
+def _same_paragraph(first: ContextUnit, second: ContextUnit) -> bool:
+    units = first.chunk.units
+    between = first.chunk.text[units[first.position].end : units[second.position].start]
+    return second.position == first.position + 1 and "\n" not in between
+
+
+def _text(pool: _Pool, index: int) -> str:
+    return pool.analysed[index].units[pool.units[index].position].text
+
+
+def _unit_tokens(pool: _Pool, index: int) -> int:
+    return pool.analysed[index].units[pool.units[index].position].tokens + _JOIN_TOKENS

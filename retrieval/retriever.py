@@ -1,0 +1,52 @@
+"""From a query and its vector to ranked passages, with all that later steps need to know about them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexing.documents import AccessScope
+from indexing.tokens import TokenCounter
+from retrieval.analysis import AnalysedChunk, AnalysedQuery, ChunkAnalyses, analyse_query
+from retrieval.candidates import SEARCH_LIMIT, gather_candidates
+from retrieval.lexicon import Lexicon
+from retrieval.passages import Passage, Query
+from retrieval.ranking import rank_candidates
+from retrieval.search import PassageSearcher
+from retrieval.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found for a query: passages, best first, and the terms of query and chunks (by chunk id)."""
+
+    query: Query
+    terms: AnalysedQuery
+    passages: tuple[Passage, ...]
+    analysed: Mapping[str, AnalysedChunk]
+
+
+class Retriever:
+    """Finds passages in one generation of the index. Safe to use from several threads."""
+
+    def __init__(self, searcher: PassageSearcher, lexicon: Lexicon, counter: TokenCounter, weights: Weights) -> None:
+        self._searcher = searcher
+        self._lexicon = lexicon
+        self._analyses = ChunkAnalyses(counter)
+        self._weights = weights
+
+    def retrieve(self, query: Query, vector: NDArray[np.float32], scope: AccessScope) -> Evidence:
+        """Search by meaning and by words inside the scope, and rank what both find.
+
+        Raises:
+            SearchError: The index engine failed, or did not answer in time.
+        """
+        terms = analyse_query(query.text, self._lexicon)
+        result = self._searcher.search(query.text, vector, scope, SEARCH_LIMIT)
+        found = list(dict.fromkeys(row.chunk_id for row in (*result.dense, *result.words)))
+        candidates = gather_candidates(result, self._searcher.chunks(found, scope))
+        analysed = self._analyses.of(candidate.chunk for candidate in candidates)
+        passages = rank_candidates(terms, candidates, analysed, self._weights)
+        by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(candidates, analysed, strict=True)}
+        return Evidence(query, terms, tuple(passages), by_id)

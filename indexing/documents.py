@@ -41,6 +41,22 @@ def parse_labels(names: Iterable[object]) -> tuple[AccessLabel, ...]:
     return tuple(sorted(labels))
 
 
+def effective_labels(front_matter: tuple[AccessLabel, ...] | None, source: tuple[AccessLabel, ...]) -> tuple[AccessLabel, ...]:
+    """Who may read a document, from what its front matter says and what its folder or the command says.
+
+    The page decides, but it cannot lift a restriction: its `everyone` counts for nothing where the source names other labels
+    and not `everyone`. With no label from anybody it is `everyone`.
+
+    Args:
+        front_matter: The page's own labels, `None` or empty when it names none.
+        source: The labels of the nearest folder that names some, else those of the command; empty when nobody named any.
+    """
+    own = front_matter or ()
+    if source and EVERYONE not in source:
+        own = tuple(label for label in own if label != EVERYONE)
+    return own or source or (EVERYONE,)
+
+
 @dataclass(frozen=True, slots=True)
 class AccessScope:
     """What a caller may see: one tenant's documents that carry at least one of these labels.

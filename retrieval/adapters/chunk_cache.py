@@ -1,0 +1,67 @@
+"""The chunks that a searcher has decoded lately, handed out only to those who may read them."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from indexing.documents import AccessScope, Chunk
+from indexing.index import decode_chunk
+from retrieval.errors import SearchError
+
+CACHED_CHUNKS: Final = 4096
+"""About 30 MB when chunks have 200 tokens."""
+
+
+class ChunkCache:
+    """The most recently used chunks of one generation, by id. Safe to use from several threads at once."""
+
+    def __init__(self, capacity: int = CACHED_CHUNKS) -> None:
+        self._capacity = capacity
+        self._chunks: OrderedDict[str, Chunk] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
+        """Those of the chunks that are here, whoever may read them: filter with `readable` before handing them out."""
+        with self._lock:
+            found = {chunk_id: self._chunks[chunk_id] for chunk_id in chunk_ids if chunk_id in self._chunks}
+            for chunk_id in found:
+                self._chunks.move_to_end(chunk_id)
+        return found
+
+    def decode(self, payloads: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Chunk]:
+        """The chunks of these payloads by id, decoded where they are not here yet, and kept.
+
+        Raises:
+            SearchError: A payload is not that of a chunk.
+        """
+        known = self.get(payloads)
+        chunks = {chunk_id: known.get(chunk_id) or _decode(chunk_id, payload) for chunk_id, payload in payloads.items()}
+        with self._lock:
+            self._chunks.update(chunks)
+            while len(self._chunks) > self._capacity:
+                self._chunks.popitem(last=False)
+        return chunks
+
+
+def readable(chunk: Chunk, scope: AccessScope) -> bool:
+    """Whether the scope may see the chunk."""
+    return chunk.tenant == scope.tenant and not scope.labels.isdisjoint(chunk.labels)
+
+
+def by_document(chunks: Iterable[Chunk], scope: AccessScope) -> dict[str, tuple[Chunk, ...]]:
+    """The readable ones of the chunks, by document, in reading order."""
+    documents: dict[str, list[Chunk]] = {}
+    for chunk in chunks:
+        if readable(chunk, scope):
+            documents.setdefault(chunk.document_id, []).append(chunk)
+    return {document: tuple(sorted(found, key=lambda chunk: chunk.ordinal)) for document, found in documents.items()}
+
+
+def _decode(chunk_id: str, payload: Mapping[str, Any] | None) -> Chunk:
+    try:
+        return decode_chunk(payload or {})
+    except (KeyError, ValueError, TypeError) as error:
+        raise SearchError(
+            f"The index holds something else than a chunk under {chunk_id}. Run `farthing index PATH` to make a new index."
+        ) from error

@@ -1,0 +1,97 @@
+"""Private views: what they share, what they copy, and what becomes of those whose owner died."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from indexing.adapters.edge_files import INDEX_FOLDER, read_mark
+from indexing.adapters.edge_index import EdgeIndexStore
+from indexing.errors import ChunkIndexError
+from retrieval.adapters.edge_searcher import EdgePassageSearcher
+from retrieval.adapters.edge_view import EdgeView
+from tests.contracts.corpus import ALL, DIMENSION, make_chunk, unit_vectors
+from tests.indexing.adapters.test_edge_index import disk_bytes, fingerprint
+
+
+@pytest.fixture
+def generation(tmp_path: Path) -> Path:
+    index = EdgeIndexStore().create("g1", tmp_path / "g1", DIMENSION)
+    index.upsert([make_chunk(f"w{number}") for number in range(400)], unit_vectors(400))
+    index.commit()
+    return tmp_path / "g1"
+
+
+def test_shares_the_large_files_and_copies_the_small(generation: Path, tmp_path: Path) -> None:
+    view = EdgeView(generation, read_mark(generation), tmp_path / "run")
+    shared = {path.name for path in view.shard.rglob("*") if path.is_file() and path.stat().st_nlink > 1}
+    assert shared == {"chunk_0.mmap", "page_0.dat"}
+    for name in read_mark(generation).files:
+        assert (view.shard / name).read_bytes() == (generation / INDEX_FOLDER / name).read_bytes()
+    view.remove()
+
+
+def test_opening_searching_and_closing_change_no_byte_and_no_time_stamp(generation: Path, tmp_path: Path) -> None:
+    before = fingerprint(generation)
+    for _ in range(3):
+        searcher = EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+        searcher.search("w1", unit_vectors(1)[0], ALL, 10)
+        searcher.close()
+        searcher.close()
+    assert fingerprint(generation) == before
+
+
+def test_copies_where_links_are_impossible(generation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", refuse)
+    searcher = EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+    assert len(searcher.search("w1", unit_vectors(1)[0], ALL, 10).dense) == 10
+    assert disk_bytes(tmp_path / "run") <= disk_bytes(generation) + 100_000
+    searcher.close()
+
+
+def test_leftovers_of_the_dead_are_swept_and_the_living_stay(generation: Path, tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from retrieval.adapters.edge_searcher import EdgePassageSearcher\n"
+        "root = Path(sys.argv[1]); searcher = EdgePassageSearcher(root / 'g1', 8, root / 'run')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    run = tmp_path / "run"
+    living = EdgePassageSearcher(generation, DIMENSION, run)
+    kept = set(run.glob("view-*"))
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, cwd=Path(__file__).parents[3])
+    assert killed.returncode == -9
+    assert len(set(run.glob("view-*")) - kept) == 1
+    (run / "view-empty").mkdir()
+    another = EdgePassageSearcher(generation, DIMENSION, run)
+    assert len(list(run.glob("view-*"))) == 2
+    assert set(run.glob("view-*")) > kept
+    assert len(living.search("w1", unit_vectors(1)[0], ALL, 10).dense) == 10
+    living.close()
+    another.close()
+    assert not list(run.glob("view-*"))
+
+
+def test_many_open_and_close_at_once(generation: Path, tmp_path: Path) -> None:
+    def use(number: int) -> int:
+        searcher = EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+        try:
+            return len(searcher.search(f"w{number}", unit_vectors(1)[0], ALL, 10).dense)
+        finally:
+            searcher.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(use, range(40))) == [10] * 40
+    assert not list((tmp_path / "run").glob("view-*"))
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_an_error_of_ours(generation: Path, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(ChunkIndexError, match="cannot be read or written"):
+        EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")

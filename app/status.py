@@ -6,16 +6,21 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One generation, as its manifest and the disk have it. `index_bytes` is `None` where a server keeps the index."""
+    """One generation, as its manifest and this disk have it.
+
+    `index_bytes` counts the generation's directory; what a server keeps is not in it. `indexed_by` names account, machine and
+    version.
+    """
 
     generation: str
     documents: int
     chunks: int
     units: int
-    index_bytes: int | None
+    index_bytes: int
     cache_bytes: int
     engine: str
     model: str
     dimension: int
     indexed_at: datetime
     indexed_by: str
+    sources: tuple[str, ...]

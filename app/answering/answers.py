@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from app.costs.receipts import Receipt
 from indexing.documents import UnitKind
+from retrieval.analysis import shown_text
 from retrieval.passages import ContextUnit, Passage
 
 _BLOCKS: Final = frozenset({UnitKind.TABLE, UnitKind.CODE})
@@ -107,8 +108,8 @@ def cite(draft: Draft) -> tuple[str, tuple[Citation, ...]]:
 def groundedness(draft: Draft) -> float:
     """The share of a draft's sentences that are, word for word, a unit they cite or all of them in order, in [0, 1].
 
-    White space is folded before comparing: a sentence that runs over a line break is the same sentence. A part of a unit
-    does not count: what was left out may have been the exception.
+    Compared is what a reader sees: Markdown's marks and white space count nothing. A part of a unit does not count: what was
+    left out may have been the exception.
     """
     return sum(_is_verbatim(sentence) for sentence in draft.sentences) / len(draft.sentences)
 
@@ -148,7 +149,7 @@ def _kind(sentence: DraftSentence) -> UnitKind:
 
 
 def _is_verbatim(sentence: DraftSentence) -> bool:
-    quotes = [_fold(unit.text) for unit in sentence.units]
+    quotes = [_fold(shown_text(unit.chunk, unit.position)) for unit in sentence.units]
     return _fold(sentence.text) in {*quotes, " ".join(quotes)}
 
 

@@ -15,7 +15,8 @@ from indexing.embedding import Embedder
 from indexing.tokens import TokenCounter
 from retrieval.compression import compress
 from retrieval.passages import Query
-from retrieval.selection import select
+from retrieval.selection import SelectionSettings, select_passages
+from retrieval.weights import Weights
 
 EXTRACTIVE = "extractive"
 
@@ -28,6 +29,8 @@ class AnswerService:
         index: IndexHandle,
         embedder: Embedder,
         counter: TokenCounter,
+        weights: Weights,
+        selection: SelectionSettings,
         baseline: NaiveBaseline,
         budget_tokens: int,
         max_question_characters: int,
@@ -35,6 +38,8 @@ class AnswerService:
         self._index = index
         self._embedder = embedder
         self._counter = counter
+        self._weights = weights
+        self._selection = selection
         self._baseline = baseline
         self._budget_tokens = budget_tokens
         self._max_question_characters = max_question_characters
@@ -58,9 +63,10 @@ class AnswerService:
             with till.free(Stage.SEARCH):
                 evidence = generation.retriever.retrieve(Query(question.text), vector, scope)
             with till.free(Stage.CONTEXT):
-                context = compress(evidence, select(evidence), self._counter, self._budget_tokens)
+                selected = select_passages(evidence, self._selection)
+                context = compress(evidence, selected, self._weights, self._counter, self._budget_tokens)
             with till.free(Stage.GENERATE):
-                draft = extract(evidence, context)
+                draft = extract(evidence, context, self._weights)
             pages = partial(generation.searcher.document_chunks, scope=scope)
             baseline = self._baseline.measure(question.text, evidence.passages, generation.id, pages)
         answer_id, receipt = uuid.uuid4().hex, till.settle(baseline)
@@ -70,10 +76,9 @@ class AnswerService:
         return Answered(answer_id, question.text, generation.id, receipt, text, citations, EXTRACTIVE, groundedness(draft))
 
     def warm_up(self) -> None:
-        """Load the model and open the index, so that the first question does not wait for them. Raises as `ask`."""
-        self._embedder.embed_query("warm-up")
+        """Open the index and load the model, so that the first question does not wait for them. Raises as `ask`."""
         with self._index.lease():
-            pass
+            self._embedder.embed_query("warm-up")
 
     def close(self) -> None:
         """Let go of the index; questions in flight finish first."""

@@ -22,9 +22,9 @@ from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScop
 
 ASK_PATH: Final = "/v1/ask"
 
-_PROBLEM: Final[dict[str, Any]] = {"model": ProblemShape, "content": {"application/problem+json": {}}}
-_ASK_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {code: _PROBLEM for code in (403, 408, 413, 422, 500, 503)}
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {code: _PROBLEM for code in (500, 503)}
+_PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {"schema": ProblemShape.model_json_schema()}}}
+_ASK_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((403, 408, 413, 422, 500, 503), _PROBLEM)
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((500, 503), _PROBLEM)
 
 _log = structlog.get_logger("farthing.api")
 

@@ -1,6 +1,6 @@
 """The JSON of every surface: what is read, and what is written. The command line prints the same shapes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -89,13 +89,19 @@ class StatusShape(_Shape):
     documents: int
     chunks: int
     units: int
-    index_bytes: int | None
+    index_bytes: int
     cache_bytes: int
     engine: str
     model: str
     dimension: int
     indexed_at: str
+
+
+class LocalStatusShape(StatusShape):
+    """What is indexed, with what only somebody on this machine should see."""
+
     indexed_by: str
+    sources: list[str]
 
 
 class ProblemShape(_Shape):
@@ -138,20 +144,13 @@ def answer_shape(answer: Answer) -> AnswerShape:
 
 
 def status_shape(status: Status) -> StatusShape:
-    """What is indexed, as every surface writes it."""
-    return StatusShape(
-        generation=status.generation,
-        documents=status.documents,
-        chunks=status.chunks,
-        units=status.units,
-        index_bytes=status.index_bytes,
-        cache_bytes=status.cache_bytes,
-        engine=status.engine,
-        model=status.model,
-        dimension=status.dimension,
-        indexed_at=status.indexed_at.isoformat(timespec="seconds"),
-        indexed_by=status.indexed_by,
-    )
+    """What is indexed, for everybody."""
+    return StatusShape(**_status_fields(status))
+
+
+def local_status_shape(status: Status) -> LocalStatusShape:
+    """What is indexed, for the command line."""
+    return LocalStatusShape(**_status_fields(status), indexed_by=status.indexed_by, sources=list(status.sources))
 
 
 def receipt_shape(receipt: Receipt) -> ReceiptShape:
@@ -187,3 +186,8 @@ def _citation_shape(citation: Citation) -> CitationShape:
         uri=citation.uri,
         lines=citation.lines,
     )
+
+
+def _status_fields(status: Status) -> dict[str, Any]:
+    fields = {name: getattr(status, name) for name in StatusShape.model_fields}
+    return {**fields, "indexed_at": status.indexed_at.isoformat(timespec="seconds")}

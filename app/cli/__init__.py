@@ -46,7 +46,7 @@ def index(
     json: Json = False,
 ) -> None:
     """Index folders and files, or, without a path, the sources of the settings. Only what changed is embedded."""
-    from app.cli import index as command
+    from app.cli.commands import index as command
 
     raise typer.Exit(command.run(tuple(paths or ()), tuple(label or ()), source, dry_run=dry_run, as_json=json))
 
@@ -58,7 +58,7 @@ def ask(
     json: Json = False,
 ) -> None:
     """Answer a question from the indexed documents, or abstain and show the closest pages."""
-    from app.cli import ask as command
+    from app.cli.commands import ask as command
 
     raise typer.Exit(command.run(question, tuple(label or ()), as_json=json))
 
@@ -69,7 +69,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port; the default is the setting server.port.")] = None,
 ) -> None:
     """Answer questions over HTTP, until interrupted."""
-    from app.cli import serve as command
+    from app.cli.commands import serve as command
 
     raise typer.Exit(command.run(host, port))
 
@@ -77,7 +77,7 @@ def serve(
 @app.command()
 def status(json: Json = False) -> None:
     """Say what is indexed."""
-    from app.cli import status as command
+    from app.cli.commands import status as command
 
     raise typer.Exit(command.run(as_json=json))
 
@@ -85,7 +85,7 @@ def status(json: Json = False) -> None:
 @app.command()
 def doctor() -> None:
     """Check settings, home, index, model and disk: each line says ok, or what to do."""
-    from app.cli import doctor as command
+    from app.cli.commands import doctor as command
 
     raise typer.Exit(command.run())
 

@@ -8,10 +8,11 @@ from app.costs.pricing import Price
 from indexing.documents import Chunk
 from indexing.tokens import TokenCounter
 from retrieval.passages import Passage
+from tests.fakes.tokens import FakeTokenCounter
 
 MakeChunk = Callable[..., Chunk]
 
-FIXED = len(INSTRUCTIONS.format(context="", question="").split())
+FIXED = FakeTokenCounter().count(INSTRUCTIONS.format(context="", question=""))
 
 
 class Pages:

@@ -5,8 +5,8 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from app.api.schemas import AnswerShape, CitationShape, ReceiptShape, RelatedShape, answer_shape
 from app.answering.questions import Question, admit
+from app.api.schemas import AnswerShape, CitationShape, ReceiptShape, answer_shape
 from app.bootstrap import build_service
 from app.cli import OK, PARTLY
 from app.cli.rendering import console, dollars, printable, table
@@ -22,6 +22,7 @@ def run(question: str, labels: tuple[str, ...], *, as_json: bool) -> int:
     admit(Question(question), settings.answering.max_question_characters)
     service = build_service(settings)
     try:
+        service.warm_up()  # opening and loading are not this answer's doing, and not on its receipt
         shape = answer_shape(service.ask(Question(question), scope))
     finally:
         service.close()
@@ -44,7 +45,7 @@ def show(answer: AnswerShape, out: Console) -> None:
         out.print()
         out.print(Text("The closest pages:", style="bold"))
     for page in answer.related:
-        out.print(f"    {printable(page.title)}  {printable(_where(page))}")
+        out.print(f"    {printable(page.title)}  {printable(page.uri)}")
     out.print()
     show_receipt(answer.receipt, out)
 
@@ -63,7 +64,7 @@ def show_receipt(receipt: ReceiptShape, out: Console) -> None:
 
 
 def _heading(citation: CitationShape) -> str:
-    return printable(" › ".join([citation.title, *citation.heading_path]))
+    return printable(" \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} ".join([citation.title, *citation.heading_path]))
 
 
 def _place(citation: CitationShape) -> str:
@@ -71,7 +72,3 @@ def _place(citation: CitationShape) -> str:
         return citation.uri
     first, last = citation.lines
     return f"{citation.uri}:{first}" if first == last else f"{citation.uri}:{first}-{last}"
-
-
-def _where(page: RelatedShape) -> str:
-    return page.uri

@@ -1,0 +1,120 @@
+"""`farthing doctor`."""
+
+import errno
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from app.bootstrap import build_counter, build_embedder, build_generations, build_prices
+from app.cli import OK, REFUSED
+from app.cli.rendering import console, printable
+from app.errors import AppError
+from app.home import check_home
+from app.settings import Settings, load_settings, settings_file
+from indexing.errors import IndexingError
+from retrieval.errors import RetrievalError
+from retrieval.weights import shipped_weights
+
+_ROOM_BYTES: Final = 1_000_000_000
+
+
+class _ProblemError(Exception):
+    """Something is not as it should be; the words say what to do."""
+
+
+def run() -> int:
+    """Check one thing a line; the exit status says whether all are well."""
+    loaded: list[Settings] = []
+    well = _check("settings", partial(_settings, loaded))
+    for settings in loaded:
+        well = all([well, *(_check(name, look) for name, look in _checks(settings))])
+    return OK if well else REFUSED
+
+
+def _check(name: str, look: Callable[[], str]) -> bool:
+    out = console(sys.stdout)
+    try:
+        out.print(f"ok       {name}: {printable(look())}")
+    except (AppError, IndexingError, RetrievalError, _ProblemError) as error:
+        out.print(f"problem  {name}: {printable(str(error))}")
+        return False
+    return True
+
+
+def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "home", partial(_home, settings.home)
+    yield "disk", partial(_disk, settings.home)
+    yield "model", partial(_model, settings)
+    yield "tokenizer", _tokenizer
+    yield "index", partial(_index, settings)
+    yield "prices", partial(_prices, settings)
+    yield "port", partial(_port, settings.server.host, settings.server.port)
+
+
+def _settings(loaded: list[Settings]) -> str:
+    loaded.append(load_settings())
+    file = settings_file()
+    return f"read from {file}" if file else "the defaults, and the environment"
+
+
+def _home(home: Path) -> str:
+    check_home(home)
+    return f"{home.resolve()}, for this account alone" if home.exists() else f"{home.resolve()} will be made when it is needed"
+
+
+def _disk(home: Path) -> str:
+    place = next(folder for folder in (home.resolve(), *home.resolve().parents) if folder.exists())
+    free_bytes = shutil.disk_usage(place).free
+    if free_bytes < _ROOM_BYTES:
+        raise _ProblemError(f"only {free_bytes / 1e9:.1f} GB are free below {place}. Make room, or move FARTHING_HOME.")
+    return f"{free_bytes / 1e9:,.1f} GB free below {place}"
+
+
+def _model(settings: Settings) -> str:
+    embedder = build_embedder(settings)
+    embedder.embed_query("ready?")  # loads the weights, and checks them
+    return f"{embedder.spec.model}, {embedder.spec.dimension} dimensions, {embedder.spec.variant}"
+
+
+def _tokenizer() -> str:
+    counter = build_counter()
+    counter.count("ready?")
+    return counter.name
+
+
+def _index(settings: Settings) -> str:
+    generations = build_generations(settings, build_embedder(settings), build_counter(), shipped_weights())
+    try:
+        current = generations.current()
+        if current is None:
+            return "nothing has been indexed yet; `farthing index PATH` does"
+        generations.open(current).close()
+    finally:
+        generations.close()
+    return f"generation {current} can be asked"
+
+
+def _prices(settings: Settings) -> str:
+    if build_prices().price(settings.baseline.model) is None:
+        raise _ProblemError(
+            f"no price is known for {settings.baseline.model} (baseline.model), so receipts cannot say what was saved. "
+            "Name another model, as provider/model."
+        )
+    return f"{settings.baseline.model} is listed"
+
+
+def _port(host: str, port: int) -> str:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return f"{host}:{port} is in use, perhaps by `farthing serve`"
+        raise _ProblemError(f"{host}:{port} cannot be listened on ({error}). Correct server.host or server.port.") from error
+    return f"{host}:{port} is free"

@@ -1,0 +1,118 @@
+"""`farthing index`."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from app.bootstrap import build_prices, build_sources, open_sync_tools
+from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli.rendering import complain, console, dollars, printable, table
+from app.costs.pricing import Usage, plain_usd, price_usage
+from app.errors import CommandError
+from app.home import prepare_home
+from app.settings import Settings, load_settings
+from indexing.documents import parse_labels
+from indexing.sources import DocumentSource
+from indexing.sync import SyncReport, sync
+from indexing.sync import dry_run as foresee
+
+_PHASES: Final = {"read": "reading", "embed": "embedding", "write": "writing"}
+_SHOWN_SKIPPED: Final = 20
+
+
+def run(paths: tuple[Path, ...], labels: tuple[str, ...], source: str | None, *, dry_run: bool, as_json: bool) -> int:
+    """Bring the index up to date, or say what that would take; the exit status says whether files are skipped."""
+    settings = load_settings()
+    if not paths and (source is not None or labels):
+        raise CommandError("--source and --label say something about paths. Name at least one: farthing index PATH")
+    if not paths and not settings.sources:
+        raise CommandError("There is nothing to index. Name a folder or a file: farthing index PATH")
+    sources = build_sources(settings, paths, parse_labels(labels), source)
+    try:
+        report, estimate = _run(settings, sources, dry_run=dry_run)
+    except KeyboardInterrupt:
+        complain("Interrupted. The index that was there goes on serving; run the same again to go on where this stopped.")
+        return INTERRUPTED
+    if as_json:
+        print(json.dumps({**report.to_json(), **({"estimate": estimate.to_json()} if estimate else {})}, ensure_ascii=False))
+    else:
+        show(report, estimate, console(sys.stdout))
+    return PARTLY if report.skipped else OK
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the embedding would take: seconds here, and the bill of an embedding API; `None` is unknown."""
+
+    seconds: float | None
+    embedding_api_usd: Decimal | None
+    model: str
+
+    def to_json(self) -> dict[str, float | str | None]:
+        """The estimate as `farthing index --dry-run --json` prints it."""
+        seconds = None if self.seconds is None else round(self.seconds, 1)
+        return {"seconds": seconds, "embedding_api_usd": plain_usd(self.embedding_api_usd), "model": self.model}
+
+
+def _run(settings: Settings, sources: Sequence[DocumentSource], *, dry_run: bool) -> tuple[SyncReport, Estimate | None]:
+    if not dry_run:
+        prepare_home(settings.home)
+    with open_sync_tools(settings) as tools, ProgressBar(console(sys.stderr)) as bar:
+        if not dry_run:
+            return sync(sources, tools, bar), None
+        report, seconds = foresee(sources, tools, bar)
+    model = settings.embedding.api_price_model
+    cost_usd = price_usage(Usage(report.tokens_embedded, 0), build_prices().price(model))
+    return report, Estimate(seconds, cost_usd, model)
+
+
+def show(report: SyncReport, estimate: Estimate | None, out: Console) -> None:
+    """Print what was done, or would be, for a person."""
+    counts = report.documents
+    documents = table("documents", "new", "changed", "moved", "unchanged", "removed", "skipped")
+    figures = (counts.new, counts.changed, counts.moved, counts.unchanged, counts.removed, len(report.skipped))
+    documents.add_row("", *(f"{figure:,}" for figure in figures))
+    out.print(documents)
+    reused = report.total_chunks - report.embedded_chunks
+    verb = "to embed" if estimate else "embedded"
+    embedded = f"{report.embedded_chunks:,} {verb} ({report.tokens_embedded:,} tokens)"
+    out.print(f"{report.total_chunks:,} chunks: {embedded}, {reused:,} reused")
+    if estimate:
+        seconds = "unknown before the first run" if estimate.seconds is None else f"about {estimate.seconds:,.0f} s"
+        out.print(f"Embedding them: {seconds} on this machine, {dollars(estimate.embedding_api_usd)} by {estimate.model}")
+        out.print("Nothing was done: this was a dry run.")
+    else:
+        out.print(f"generation {report.generation}, {report.seconds:.1f} s")
+    for skipped in report.skipped[:_SHOWN_SKIPPED]:
+        out.print(f"skipped  {printable(skipped.path)}: {printable(skipped.reason)}")
+    if len(report.skipped) > _SHOWN_SKIPPED:
+        out.print(f"... and {len(report.skipped) - _SHOWN_SKIPPED:,} more: --json lists them all")
+
+
+class ProgressBar:
+    """Shows how far a sync is, on a terminal; elsewhere it says nothing."""
+
+    def __init__(self, out: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def update(self, phase: str, done: int, total: int | None) -> None:
+        """Say how much of a phase is done."""
+        if phase not in self._tasks:
+            self._tasks[phase] = self._bar.add_task(_PHASES[phase], total=total)
+        self._bar.update(self._tasks[phase], completed=done, total=total)

@@ -76,8 +76,14 @@ format: $(STAMP) ## format the code and repair what the linter can
 serve: $(STAMP) ## answer over HTTP on this machine
 	$(BIN)/farthing serve
 
+# Every script of eval/benchmarks; those with an option --data get the folder, and are left out where it is missing.
 bench: $(STAMP) ## measure what the README claims (BENCH_DATA=folder with the handbooks)
-	@true
+	@set -e; for script in eval/benchmarks/[a-z]*.py; do \
+	  name=$$(basename $$script .py); data=; \
+	  if grep -q '"--data"' $$script; then data="--data $(BENCH_DATA)"; fi; \
+	  if test -n "$$data" && ! test -d "$(BENCH_DATA)"; then echo "== $$name: left out, $(BENCH_DATA) is not there"; continue; fi; \
+	  printf '\n== %s\n' "$$name"; $(BIN)/python -m eval.benchmarks.$$name $$data; \
+	done
 
 # pip-compile keeps the versions that stand in the lock files; delete them first to take the newest.
 # torch is constrained, so that the rest fits it, and then left out with the CUDA packages that some of its builds ask for.

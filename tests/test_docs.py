@@ -160,5 +160,13 @@ def test_questions_have_evidence_that_stands_in_the_manual() -> None:
                 assert evidence["quote"] in page, f"{row['id']}: {evidence['quote']}"
 
 
+def test_demo_asks_what_the_manual_answers() -> None:
+    (asked,) = re.findall(
+        r"^define DEMO_QUESTIONS\n(.*?)^endef$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    assert set(shlex.split(asked)) <= {row["question"] for row in rows if row["evidence"]}
+
+
 def test_no_question_is_a_page_of_the_manual() -> None:
     assert {path.suffix for path in MANUAL.iterdir()} <= {".md", ".svg"}

@@ -116,7 +116,3 @@ def _register(plugin: EntryPoint) -> None:
         except ImportError as error:
             raise AppError(f"The command `{plugin.name}` is not installed here: {error}.") from error
         command(context.args, prog_name=f"farthing {plugin.name}")
-
-
-if __name__ == "__main__":
-    main()

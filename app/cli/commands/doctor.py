@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from app.bootstrap import build_counter, build_embedder, build_generations, build_prices
+from app import bootstrap
 from app.cli import OK, REFUSED
 from app.cli.rendering import console, printable
 from app.errors import AppError
@@ -75,19 +75,21 @@ def _disk(home: Path) -> str:
 
 
 def _model(settings: Settings) -> str:
-    embedder = build_embedder(settings)
+    embedder = bootstrap.build_embedder(settings)
     embedder.embed_query("ready?")  # loads the weights, and checks them
     return f"{embedder.spec.model}, {embedder.spec.dimension} dimensions, {embedder.spec.variant}"
 
 
 def _tokenizer() -> str:
-    counter = build_counter()
+    counter = bootstrap.build_counter()
     counter.count("ready?")
     return counter.name
 
 
 def _index(settings: Settings) -> str:
-    generations = build_generations(settings, build_embedder(settings), build_counter(), shipped_weights())
+    generations = bootstrap.build_generations(
+        settings, bootstrap.build_embedder(settings), bootstrap.build_counter(), shipped_weights()
+    )
     try:
         current = generations.current()
         if current is None:
@@ -99,7 +101,7 @@ def _index(settings: Settings) -> str:
 
 
 def _prices(settings: Settings) -> str:
-    if build_prices().price(settings.baseline.model) is None:
+    if bootstrap.build_prices().price(settings.baseline.model) is None:
         raise _ProblemError(
             f"no price is known for {settings.baseline.model} (baseline.model), so receipts cannot say what was saved. "
             "Name another model, as provider/model."

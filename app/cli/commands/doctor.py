@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "disk", partial(_disk, settings.home)
     yield "model", partial(_model, settings)
     yield "tokenizer", _tokenizer
+    yield "engine", partial(_engine, settings)
     yield "index", partial(_index, settings)
     yield "prices", partial(_prices, settings)
     yield "port", partial(_port, settings.server.host, settings.server.port)
@@ -84,6 +86,12 @@ def _tokenizer() -> str:
     counter = bootstrap.build_counter()
     counter.count("ready?")
     return counter.name
+
+
+def _engine(settings: Settings) -> str:
+    with closing(bootstrap.Engine(settings, settings.home.resolve())) as engine:
+        engine.store()  # asks a server for its version
+        return f"{engine.name} at {settings.qdrant.url}" if engine.name == "qdrant" else f"{engine.name}, in this process"
 
 
 def _index(settings: Settings) -> str:

@@ -300,6 +300,15 @@ def test_doctor_names_each_problem_with_its_remedy(run: Run, monkeypatch: pytest
     assert problems >= {"home", "disk", "prices", "model", "index"}
 
 
+def test_doctor_says_when_the_server_cannot_be_reached(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARTHING_INDEX__ENGINE", "qdrant")
+    monkeypatch.setenv("FARTHING_QDRANT__URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("FARTHING_QDRANT__TIMEOUT_S", "1")
+    done = run("doctor")
+    assert done.status == cli.REFUSED
+    assert "problem  engine: " in done.out
+
+
 def test_doctor_says_what_is_wrong_with_the_settings(run: Run) -> None:
     Path("farthing.toml").write_text("x = 1\n")
     done = run("doctor")

@@ -63,7 +63,7 @@ def test_a_plugged_in_command_gets_its_arguments(monkeypatch: pytest.MonkeyPatch
         def app(arguments: list[str], prog_name: str) -> None:
             sys.stdout.write(f"{prog_name} {arguments}\n")
 
-    monkeypatch.setitem(sys.modules, "plugged_in", Module)  # type: ignore[arg-type] # looks enough like a module
+    monkeypatch.setitem(sys.modules, "plugged_in", Module)
     assert call(monkeypatch, "plugged", "one", "--two", "--help") == cli.OK
     assert capsys.readouterr().out == "farthing plugged ['one', '--two', '--help']\n"
 

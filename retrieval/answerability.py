@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from retrieval.passages import Context, Passage
+from retrieval.passages import Context, ContextUnit, Passage
+from retrieval.question_form import QuestionForm
 from retrieval.retriever import Evidence
 from retrieval.weights import Weights
+
+_LOOKED_AT_UNITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,14 @@ def _first(seen: _Seen, count: int) -> Sequence[Passage]:
     return seen.evidence.passages[:count]
 
 
+def _best_units(context: Context) -> Sequence[ContextUnit]:
+    return sorted(context.units, key=lambda unit: -unit.score)[:_LOOKED_AT_UNITS]
+
+
+def _has_digit(evidence: Evidence, unit: ContextUnit) -> bool:
+    return evidence.analysed[unit.chunk.id].units[unit.position].has_digit
+
+
 _FEATURES: Final[Mapping[str, Callable[[_Seen], float]]] = {
     "best_cosine": lambda s: max((p.cosine for p in s.evidence.passages if p.cosine is not None), default=0.0),
     "first_cosine": lambda s: s.best.cosine or 0.0,
@@ -44,6 +55,9 @@ _FEATURES: Final[Mapping[str, Callable[[_Seen], float]]] = {
             s.rarest in s.evidence.analysed[p.chunk.id].body or s.rarest in s.evidence.analysed[p.chunk.id].heads
             for p in _first(s, 3)
         )
+    ),
+    "number_wanted_and_missing": lambda s: float(
+        s.evidence.terms.form is QuestionForm.NUMBER and not any(_has_digit(s.evidence, unit) for unit in _best_units(s.context))
     ),
     "terms": lambda s: math.log(len(s.evidence.terms.weights) + 1),
 }

@@ -41,7 +41,13 @@ class _Pool:
 
 
 def compress(
-    evidence: Evidence, passages: Sequence[Passage], weights: Weights, counter: TokenCounter, budget_tokens: int
+    evidence: Evidence,
+    passages: Sequence[Passage],
+    weights: Weights,
+    counter: TokenCounter,
+    budget_tokens: int,
+    assured_tokens: int = 0,
+    min_unit_score: float = 0.0,
 ) -> Context:
     """Pack the units that most likely answer the question into the budget.
 
@@ -57,13 +63,15 @@ def compress(
         weights: The learned weights.
         counter: Counts the packed text.
         budget_tokens: The most tokens that the context may have, headings included.
+        assured_tokens: Beyond so many tokens, only units that are likely enough are taken: an easy question stays cheap.
+        min_unit_score: How likely that is, in [0, 1].
 
     Returns:
         The context, documents in the order of their best passage, units of one document in reading order. Empty when nothing
         fits.
     """
     pool = _pool(evidence, passages, weights)
-    chosen = _fill(pool, budget_tokens)
+    chosen = _fill(pool, budget_tokens, assured_tokens, min_unit_score)
     text = _render(pool, chosen)
     tokens = counter.count(text)
     while tokens > budget_tokens and chosen:  # the parts were counted one by one; together they may be a few tokens more
@@ -84,13 +92,15 @@ def _pool(evidence: Evidence, passages: Sequence[Passage], weights: Weights) -> 
     return _Pool(units, [evidence.analysed[unit.chunk.id] for unit in units], first_of_chunk, document_order)
 
 
-def _fill(pool: _Pool, budget_tokens: int) -> set[int]:
+def _fill(pool: _Pool, budget_tokens: int, assured_tokens: int, min_unit_score: float) -> set[int]:
     chosen: set[int] = set()
     headings: set[tuple[str, ...]] = set()
     prefaces: set[str] = set()
     seen_texts: set[str] = set()
     used = misses = 0
     for index in sorted(range(len(pool.units)), key=lambda index: -pool.units[index].score):
+        if used >= assured_tokens and pool.units[index].score < min_unit_score:
+            break
         if index in chosen or _text(pool, index) in seen_texts:
             continue
         wanted = _with_companions(pool, index) - chosen

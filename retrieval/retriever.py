@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from indexing.documents import AccessScope
 from indexing.tokens import TokenCounter
 from retrieval.analysis import AnalysedChunk, AnalysedQuery, ChunkAnalyses, analyse_query
-from retrieval.candidates import SEARCH_LIMIT, gather_candidates
+from retrieval.candidates import SEARCH_LIMIT, Candidate, gather_candidates
 from retrieval.lexicon import Lexicon
 from retrieval.passages import Passage, Query
 from retrieval.ranking import rank_candidates
@@ -27,6 +27,16 @@ class Evidence:
     analysed: Mapping[str, AnalysedChunk]
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What both searches found for a query, before it is ranked; `analysed` holds the terms of each candidate, in order."""
+
+    query: Query
+    terms: AnalysedQuery
+    candidates: tuple[Candidate, ...]
+    analysed: tuple[AnalysedChunk, ...]
+
+
 class Retriever:
     """Finds passages in one generation of the index. Safe to use from several threads."""
 
@@ -42,11 +52,15 @@ class Retriever:
         Raises:
             SearchError: The index engine failed, or did not answer in time.
         """
+        found = self.find(query, vector, scope)
+        passages = rank_candidates(found.terms, found.candidates, found.analysed, self._weights)
+        by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(found.candidates, found.analysed, strict=True)}
+        return Evidence(query, found.terms, tuple(passages), by_id)
+
+    def find(self, query: Query, vector: NDArray[np.float32], scope: AccessScope) -> Candidates:
+        """Search without ranking. Raises as `retrieve`."""
         terms = analyse_query(query.text, self._lexicon)
         result = self._searcher.search(query.text, vector, scope, SEARCH_LIMIT)
-        found = list(dict.fromkeys(row.chunk_id for row in (*result.dense, *result.words)))
-        candidates = gather_candidates(result, self._searcher.chunks(found, scope))
-        analysed = self._analyses.of(candidate.chunk for candidate in candidates)
-        passages = rank_candidates(terms, candidates, analysed, self._weights)
-        by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(candidates, analysed, strict=True)}
-        return Evidence(query, terms, tuple(passages), by_id)
+        ids = list(dict.fromkeys(row.chunk_id for row in (*result.dense, *result.words)))
+        candidates = gather_candidates(result, self._searcher.chunks(ids, scope))
+        return Candidates(query, terms, tuple(candidates), tuple(self._analyses.of(one.chunk for one in candidates)))

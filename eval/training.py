@@ -1,0 +1,208 @@
+"""Learn the weights of passages, units and answerability, and judge them on handbooks they were not learned on.
+
+    python -m eval.training ../shared/data [--out retrieval/weights.json]
+
+Linear models only: they carry over from one company's pages to another's where boosted ones do not, and they can be read.
+Passages are ordered by a pairwise logistic model, units and answerability by plain logistic ones. The passages that the unit
+model learns from are ranked by weights learned on the other handbooks, so that it sees the mistakes that it will meet.
+Paraphrases of one question always stand on the same side of a split, since splits are made between handbooks.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from sklearn.linear_model import LogisticRegression
+
+from app.bootstrap import build_counter
+from app.home import prepare_home
+from app.settings import load_settings
+from eval.training_data import Example, LabelledQuestion, build_examples, load_questions
+from indexing.tokens import TokenCounter
+from retrieval.answerability import ANSWERABLE_FEATURES, answerable_features
+from retrieval.compression import compress
+from retrieval.ranking import PASSAGE_FEATURES, rank_candidates
+from retrieval.retriever import Evidence
+from retrieval.selection import SelectionSettings, select_passages
+from retrieval.unit_scoring import UNIT_FEATURES, unit_features
+from retrieval.weights import Weights
+
+HANDBOOKS: Final = ("handbook-18f", "handbook-gitlab", "guides-18f")
+BUDGETS_TOKENS: Final = (250, 350, 500, 700)
+BUDGET_TOKENS: Final = 500
+_HARD_NEGATIVES: Final = 30
+_PASSAGE_C: Final = 0.03
+_UNIT_C: Final = 0.01
+_ANSWERABLE_C: Final = 0.3
+_KEPT_ANSWERABLE: Final = 0.93
+"""The share of answerable questions that must stay answered; the bias is set to it."""
+
+_RANK_BY_FUSION: Final = Weights({"fused": 1.0}, {"log_passage_rank": -1.0}, 0.0, {}, 0.0)
+_SETTINGS: Final = SelectionSettings()
+
+
+def fit_passages(examples: Sequence[Example]) -> dict[str, float]:
+    """Learn to put passages with evidence before the best of those without: logistic regression on differences of features."""
+    scale = np.concatenate([example.features for example in examples]).std(axis=0) + 1e-9
+    differences: list[NDArray[np.float64]] = []
+    weights: list[NDArray[np.float64]] = []
+    for example in examples:
+        relevant = example.relevant
+        good, bad = np.flatnonzero(relevant), np.flatnonzero(~relevant)[:_HARD_NEGATIVES]
+        for one in good:
+            differences.append((example.features[one] - example.features[bad]) / scale)
+            weights.append(np.full(len(bad), 1.0 / (len(good) * len(bad))) if len(bad) else np.empty(0))
+    rows, row_weights = np.concatenate(differences), np.concatenate(weights)
+    model = LogisticRegression(C=_PASSAGE_C, fit_intercept=False, max_iter=3000)
+    model.fit(
+        np.concatenate([rows, -rows]),
+        np.concatenate([np.ones(len(rows)), np.zeros(len(rows))]),
+        sample_weight=np.concatenate([row_weights, row_weights]),
+    )
+    return _named(PASSAGE_FEATURES, model.coef_[0] / scale)
+
+
+def fit_units(examples: Sequence[Example], passage_weights: Sequence[Mapping[str, float]]) -> tuple[dict[str, float], float]:
+    """Learn which units of the selected passages belong to the evidence; `passage_weights` rank each example's candidates."""
+    rows: list[tuple[float, ...]] = []
+    labels: list[bool] = []
+    for example, weights in zip(examples, passage_weights, strict=True):
+        evidence = _evidence(example, Weights(weights, {}, 0.0, {}, 0.0))
+        passages = select_passages(evidence, _SETTINGS)
+        gold = frozenset[tuple[str, int]]().union(*(way for ways in example.needed for way in ways))
+        of_passages = unit_features(evidence.terms, passages, [evidence.analysed[passage.chunk.id] for passage in passages])
+        for passage, features in zip(passages, of_passages, strict=True):
+            rows += features
+            labels += [(passage.chunk.id, position) in gold for position in range(len(features))]
+    return _fit_logistic(UNIT_FEATURES, np.array(rows), np.array(labels), _UNIT_C)
+
+
+def fit_answerable(
+    answerable: Sequence[Example], unanswerable: Sequence[Example], weights: Weights, counter: TokenCounter
+) -> tuple[dict[str, float], float]:
+    """Learn to tell answerable from unanswerable questions; the bias keeps `_KEPT_ANSWERABLE` of the former above one half."""
+    rows = np.array([_answerable_row(example, weights, counter) for example in (*answerable, *unanswerable)])
+    labels = np.array([True] * len(answerable) + [False] * len(unanswerable))
+    learned, _ = _fit_logistic(ANSWERABLE_FEATURES, rows, labels, _ANSWERABLE_C, balanced=True)
+    odds = rows[: len(answerable)] @ np.array([learned[name] for name in ANSWERABLE_FEATURES])
+    return learned, round(-float(np.quantile(odds, 1.0 - _KEPT_ANSWERABLE)), 4)
+
+
+def retention(examples: Sequence[Example], weights: Weights, counter: TokenCounter, budget_tokens: int) -> tuple[float, float]:
+    """The share of questions whose whole evidence is in the compressed context, and the context's mean tokens."""
+    kept, tokens = [], []
+    for example in examples:
+        evidence = _evidence(example, weights)
+        context = compress(evidence, select_passages(evidence, _SETTINGS), weights, counter, budget_tokens)
+        held = {(unit.chunk.id, unit.position) for unit in context.units}
+        kept.append(all(any(way <= held for way in ways) for ways in example.needed))
+        tokens.append(context.tokens)
+    return float(np.mean(kept)), float(np.mean(tokens))
+
+
+def learn(examples: Mapping[str, Sequence[Example]]) -> Weights:
+    """Passage and unit weights from all examples, by handbook."""
+    flat = [example for own in examples.values() for example in own]
+    by_others = {
+        name: fit_passages([example for other, own in examples.items() if other != name or len(examples) == 1 for example in own])
+        for name in examples
+    }
+    unit, bias = fit_units(flat, [by_others[name] for name, own in examples.items() for _ in own])
+    return Weights(fit_passages(flat), unit, bias, {}, 0.0)
+
+
+def main() -> None:
+    """Learn from all handbooks, print how weights learned on the others do on each, and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="the folder that holds " + ", ".join(HANDBOOKS))
+    parser.add_argument("--out", type=Path, default=Path("retrieval/weights.json"))
+    arguments = parser.parse_args()
+    console, counter = Console(width=160), build_counter()
+    found: dict[str, list[Example]] = {}
+    foreign: list[Example] = []
+    for name, other in zip(HANDBOOKS, (*HANDBOOKS[1:], HANDBOOKS[0]), strict=True):
+        console.print(f"indexing and searching {name}")
+        settings = load_settings(home=prepare_home(load_settings().home) / "training" / name)
+        prepare_home(settings.home)
+        docs = arguments.data / name / "docs"
+        found[name] = build_examples(docs, load_questions(arguments.data, name), settings)
+        strangers = [LabelledQuestion(one.id, one.text, ()) for one in load_questions(arguments.data, other)][::4]
+        foreign += build_examples(docs, strangers, settings)
+    answerable = {name: [one for one in own if one.needed] for name, own in found.items()}
+    unanswerable = [one for own in found.values() for one in own if not one.needed]
+    console.print(_judgement(answerable, counter))
+    learned = learn(answerable)
+    every = [example for own in answerable.values() for example in own]
+    weights, bias = fit_answerable(every, [*unanswerable * 4, *foreign], learned, counter)
+    complete = Weights(learned.passage, learned.unit, learned.unit_bias, weights, bias)
+    for title, examples in (("answerable", every), ("unanswerable", unanswerable), ("asked of another company", foreign)):
+        share = np.mean([_answers(example, complete, counter) for example in examples])
+        console.print(f"answered, of {len(examples)} {title}: {share:.1%}")
+    _write(arguments.out, complete, {name: len(own) for name, own in answerable.items()})
+    console.print(f"wrote {arguments.out}")
+
+
+def _judgement(answerable: Mapping[str, Sequence[Example]], counter: TokenCounter) -> Table:
+    """Evidence retention on each handbook, by weights that were learned on the others, beside plain rank fusion."""
+    table = Table(title="evidence retention on handbooks that were not learned from (all forms of their questions)")
+    for column in ("handbook", "questions", "weights", *(f"{budget} tokens" for budget in BUDGETS_TOKENS)):
+        table.add_column(column)
+    for name, own in answerable.items():
+        others = learn({other: examples for other, examples in answerable.items() if other != name})
+        for title, weights in (("rank fusion", _RANK_BY_FUSION), ("learned", others)):
+            cells = [retention(own, weights, counter, budget) for budget in BUDGETS_TOKENS]
+            table.add_row(name, str(len(own)), title, *(f"{kept:.1%} at {tokens:.0f}" for kept, tokens in cells))
+    return table
+
+
+def _evidence(example: Example, weights: Weights) -> Evidence:
+    found = example.found
+    passages = rank_candidates(found.terms, found.candidates, found.analysed, weights)
+    by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(found.candidates, found.analysed, strict=True)}
+    return Evidence(found.query, found.terms, tuple(passages), by_id)
+
+
+def _answerable_row(example: Example, weights: Weights, counter: TokenCounter) -> tuple[float, ...]:
+    evidence = _evidence(example, weights)
+    context = compress(evidence, select_passages(evidence, _SETTINGS), weights, counter, BUDGET_TOKENS)
+    return answerable_features(evidence, context)
+
+
+def _answers(example: Example, weights: Weights, counter: TokenCounter) -> bool:
+    row = _answerable_row(example, weights, counter)
+    return weights.answerable_bias + sum(weights.answerable[n] * v for n, v in zip(ANSWERABLE_FEATURES, row, strict=True)) >= 0.0
+
+
+def _fit_logistic(
+    names: Sequence[str], rows: NDArray[np.float64], labels: NDArray[np.bool_], c: float, *, balanced: bool = False
+) -> tuple[dict[str, float], float]:
+    centre, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-9
+    model = LogisticRegression(C=c, max_iter=3000, class_weight="balanced" if balanced else None)
+    model.fit((rows - centre) / scale, labels)
+    weights = model.coef_[0] / scale
+    return _named(names, weights), round(float(model.intercept_[0] - weights @ centre), 4)
+
+
+def _named(names: Sequence[str], weights: NDArray[np.float64]) -> dict[str, float]:
+    return {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}
+
+
+def _write(out: Path, weights: Weights, questions: Mapping[str, int]) -> None:
+    content = {
+        "made_by": "python -m eval.training ../shared/data",
+        "questions": questions,
+        "passage": {"weights": weights.passage},
+        "unit": {"weights": weights.unit, "bias": weights.unit_bias},
+        "answerable": {"weights": weights.answerable, "bias": weights.answerable_bias},
+    }
+    out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

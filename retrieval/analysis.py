@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -53,17 +54,22 @@ class AnalysedChunk:
 
 @dataclass(frozen=True, slots=True)
 class AnalysedQuery:
-    """The terms of a query with their rarity. `weights` sum to `total`, which is above 0."""
+    """The terms of a query with their rarity. `weights` sum to `total`, which is above 0; `terms` are their keys."""
 
     weights: Mapping[str, float]
+    terms: frozenset[str]
     total: float
     bigrams: tuple[tuple[str, str], ...]
     numbers: tuple[str, ...]
     form: QuestionForm
 
-    def coverage(self, found: frozenset[str]) -> float:
+    def hits(self, found: AbstractSet[str]) -> frozenset[str]:
+        """The query's terms that stand in `found`."""
+        return self.terms & found
+
+    def coverage(self, found: AbstractSet[str]) -> float:
         """The share of the query's terms, weighted by rarity, that stand in `found`: 0 to 1."""
-        return sum(weight for term, weight in self.weights.items() if term in found) / self.total
+        return sum(self.weights[term] for term in self.terms & found) / self.total
 
     def bigram_share(self, found: frozenset[tuple[str, str]]) -> float:
         """The share of the query's neighbouring terms that are neighbours in `found` too: 0 to 1."""
@@ -77,6 +83,7 @@ def analyse_query(text: str, lexicon: Lexicon) -> AnalysedQuery:
     weights = {term: inverse_document_frequency(frequencies.get(term, 0), lexicon.chunk_count) for term in distinct}
     return AnalysedQuery(
         weights=weights,
+        terms=frozenset(weights),
         total=sum(weights.values()) or 1.0,
         bigrams=tuple(pairwise(distinct)),
         numbers=tuple(word for word in words(text) if any(character.isdigit() for character in word)),

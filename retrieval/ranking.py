@@ -15,11 +15,13 @@ from retrieval.weights import Weights
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One candidate as the features see it."""
+    """One candidate as the features see it. `body` and `heads` are the query's terms that stand there."""
 
     query: AnalysedQuery
     candidate: Candidate
     chunk: AnalysedChunk
+    body: frozenset[str]
+    heads: frozenset[str]
     page_coverage: float
 
 
@@ -32,9 +34,9 @@ _FEATURES: Final[Mapping[str, Callable[[_Seen], float]]] = {
     "inverse_words_rank": lambda s: 1.0 / s.candidate.words_rank,
     "words": lambda s: s.candidate.words,
     "fused": lambda s: s.candidate.fused,
-    "coverage": lambda s: s.query.coverage(s.chunk.body),
-    "coverage_with_headings": lambda s: s.query.coverage(s.chunk.body | s.chunk.heads),
-    "heading_coverage": lambda s: s.query.coverage(s.chunk.heads),
+    "coverage": lambda s: s.query.coverage(s.body),
+    "coverage_with_headings": lambda s: s.query.coverage(s.body | s.heads),
+    "heading_coverage": lambda s: s.query.coverage(s.heads),
     "title_coverage": lambda s: s.query.coverage(s.chunk.title),
     "last_heading_coverage": lambda s: s.query.coverage(s.chunk.last_heading),
     "best_unit_coverage": lambda s: max((s.query.coverage(unit.term_set) for unit in s.chunk.units), default=0.0),
@@ -56,13 +58,15 @@ def passage_features(
     query: AnalysedQuery, candidates: Sequence[Candidate], analysed: Sequence[AnalysedChunk]
 ) -> list[tuple[float, ...]]:
     """The features of each candidate, in the order of `PASSAGE_FEATURES`."""
-    page_terms: dict[str, set[str]] = defaultdict(set)
-    for candidate, chunk in zip(candidates, analysed, strict=True):
-        page_terms[candidate.chunk.document_id] |= chunk.body | chunk.heads
-    page_coverage = {page: query.coverage(frozenset(found)) for page, found in page_terms.items()}
+    bodies = [query.hits(chunk.body) for chunk in analysed]
+    heads = [query.hits(chunk.heads) for chunk in analysed]
+    on_page: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for candidate, in_body, in_heads in zip(candidates, bodies, heads, strict=True):
+        on_page[candidate.chunk.document_id] |= in_body | in_heads
+    page_coverage = {page: query.coverage(found) for page, found in on_page.items()}
     seen = (
-        _Seen(query, candidate, chunk, page_coverage[candidate.chunk.document_id])
-        for candidate, chunk in zip(candidates, analysed, strict=True)
+        _Seen(query, candidate, chunk, in_body, in_heads, page_coverage[candidate.chunk.document_id])
+        for candidate, chunk, in_body, in_heads in zip(candidates, analysed, bodies, heads, strict=True)
     )
     return [tuple(feature(one) for feature in _FEATURES.values()) for one in seen]
 
@@ -85,7 +89,7 @@ def rank_candidates(
             rank=rank,
             score=scores[position],
             cosine=candidates[position].cosine if candidates[position].found_by_meaning else None,
-            coverage=query.coverage(analysed[position].body | analysed[position].heads),
+            coverage=query.coverage(query.hits(analysed[position].body) | query.hits(analysed[position].heads)),
         )
         for rank, position in enumerate(order, start=1)
     ]

@@ -14,13 +14,20 @@ from retrieval.weights import Weights
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One unit as the features see it. `own` is its coverage of the question, the others are what to compare it with."""
+    """One unit as the features see it.
+
+    `hits`, `lead` and `heads` are the query's terms in the unit, in what introduces it and in its headings; `own` is the unit's
+    coverage of the query, the rest is what to compare it with.
+    """
 
     query: AnalysedQuery
     passage: Passage
     chunk: AnalysedChunk
     unit: AnalysedUnit
     kind: UnitKind
+    hits: frozenset[str]
+    lead: frozenset[str]
+    heads: frozenset[str]
     position: int
     score_gap: float
     cosine_gap: float
@@ -39,12 +46,12 @@ _FEATURES: Final[Mapping[str, Callable[[_Seen], float]]] = {
     "coverage": lambda s: s.own,
     "coverage_to_best": lambda s: s.own / s.best_of_all,
     "coverage_to_best_in_passage": lambda s: s.own / s.best_in_chunk,
-    "coverage_with_lead": lambda s: s.query.coverage(s.unit.term_set | s.unit.lead),
-    "coverage_with_headings": lambda s: s.query.coverage(s.unit.term_set | s.unit.lead | s.chunk.heads),
-    "coverage_beyond_headings": lambda s: s.query.coverage(s.unit.term_set - s.chunk.heads),
+    "coverage_with_lead": lambda s: s.query.coverage(s.hits | s.lead),
+    "coverage_with_headings": lambda s: s.query.coverage(s.hits | s.lead | s.heads),
+    "coverage_beyond_headings": lambda s: s.query.coverage(s.hits - s.heads),
     "window_coverage": lambda s: s.window,
     "distance_to_best": lambda s: math.log1p(abs(s.position - s.best_position)),
-    "precision": lambda s: len(s.unit.term_set & s.query.weights.keys()) / (len(s.unit.term_set) or 1),
+    "precision": lambda s: len(s.hits) / (len(s.unit.term_set) or 1),
     "first": lambda s: float(s.position == 0),
     "alone": lambda s: float(len(s.chunk.units) == 1),
     "item": lambda s: float(s.kind is UnitKind.ITEM),
@@ -63,24 +70,28 @@ def unit_features(
     query: AnalysedQuery, passages: Sequence[Passage], analysed: Sequence[AnalysedChunk]
 ) -> list[list[tuple[float, ...]]]:
     """The features of each unit of each passage, in the order of `UNIT_FEATURES`. `passages` come best first."""
-    coverages = [[query.coverage(unit.term_set) for unit in chunk.units] for chunk in analysed]
+    hits = [[query.hits(unit.term_set) for unit in chunk.units] for chunk in analysed]
+    coverages = [[query.coverage(found) for found in of_chunk] for of_chunk in hits]
     best_of_all = max((max(own, default=0.0) for own in coverages), default=0.0) or math.inf
     best_score = passages[0].score if passages else 0.0
     best_cosine = max((passage.cosine for passage in passages if passage.cosine is not None), default=0.0)
     worst_cosine = min((passage.cosine for passage in passages if passage.cosine is not None), default=0.0)
     rows: list[list[tuple[float, ...]]] = []
-    for passage, chunk, own in zip(passages, analysed, coverages, strict=True):
+    for passage, chunk, found, own in zip(passages, analysed, hits, coverages, strict=True):
+        heads = query.hits(chunk.heads)
         best_in_chunk = max(own, default=0.0)
         cosine = worst_cosine if passage.cosine is None else passage.cosine
         rows.append([])
         for position, unit in enumerate(chunk.units):
-            around = chunk.units[max(0, position - 1) : position + 2]
             seen = _Seen(
                 query=query,
                 passage=passage,
                 chunk=chunk,
                 unit=unit,
                 kind=passage.chunk.units[position].kind,
+                hits=found[position],
+                lead=query.hits(unit.lead),
+                heads=heads,
                 position=position,
                 score_gap=best_score - passage.score,
                 cosine_gap=best_cosine - cosine,
@@ -88,7 +99,7 @@ def unit_features(
                 best_in_chunk=best_in_chunk or math.inf,
                 best_of_all=best_of_all,
                 best_position=own.index(best_in_chunk),
-                window=query.coverage(frozenset().union(*(one.term_set for one in around))),
+                window=query.coverage(frozenset().union(*found[max(0, position - 1) : position + 2])),
             )
             rows[-1].append(tuple(feature(seen) for feature in _FEATURES.values()))
     return rows

@@ -1,6 +1,7 @@
 """The command line: parse, call, render. Nothing heavy is imported until a command needs it."""
 
 import sys
+import traceback
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,6 +16,7 @@ from retrieval.errors import RetrievalError
 OK: Final = 0
 PARTLY: Final = 1
 REFUSED: Final = 2
+FAULT: Final = 70
 INTERRUPTED: Final = 130
 
 PLUGINS: Final = "farthing.commands"
@@ -27,7 +29,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text."
 
 app = typer.Typer(
     help="Answers questions from your own documents, with citations and the bill.",
-    epilog="Exit status: 0 all well, 1 done with files skipped or an abstention, 2 refused, 130 interrupted.",
+    epilog=(
+        "Exit status: 0 all well, 1 done with files skipped or an abstention, 2 refused, 70 a fault of the program, "
+        "130 interrupted."
+    ),
     rich_markup_mode=None,  # plain help needs no import of rich
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -99,6 +104,12 @@ def main() -> None:
     except (AppError, AnsweringError, IndexingError, RetrievalError) as error:
         print(f"farthing: {error}", file=sys.stderr)
         sys.exit(REFUSED)
+    except Exception:  # noqa: BLE001 - a fault must not leave with the status of an abstention
+        traceback.print_exc()
+        print(
+            "farthing: this is a fault of the program, not of your input. Please report it with the lines above.", file=sys.stderr
+        )
+        sys.exit(FAULT)
 
 
 def _register(plugin: EntryPoint) -> None:

@@ -6,7 +6,6 @@ from typing import Final
 
 from indexing.adapters.formats.front_matter import split_front_matter
 from indexing.adapters.formats.text import decode_text
-from indexing.errors import ParsingError
 from indexing.parsing import ParsedDocument
 
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -19,12 +18,13 @@ _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
 def parse(content: bytes) -> ParsedDocument:
-    """Read a Markdown page. Template tags and shortcodes stay in the text."""
+    """Read a Markdown page. Template tags and shortcodes stay in the text.
+
+    A page that has front matter and no text - a redirect, a stub - is a page without chunks, and nothing to complain of.
+    """
     text = decode_text(content)
     front_matter, start = split_front_matter(text)
     markdown = text[start:]
-    if not markdown.strip():
-        raise ParsingError("empty: it has front matter and no text")
     return ParsedDocument(
         markdown=markdown,
         title=front_matter.title or first_h1(markdown),

@@ -94,16 +94,21 @@ def fit_answerable(
     return learned, round(-float(np.quantile(odds, 1.0 - _KEPT_ANSWERABLE)), 4)
 
 
-def retention(examples: Sequence[Example], weights: Weights, counter: TokenCounter, budget_tokens: int) -> tuple[float, float]:
-    """The share of questions whose whole evidence is in the compressed context, and the context's mean tokens."""
-    kept, tokens = [], []
-    for example in examples:
+def retention(
+    examples: Sequence[Example], weights: Weights, counter: TokenCounter, budgets_tokens: Sequence[int]
+) -> list[tuple[float, float]]:
+    """For each budget, the share of questions whose whole evidence is in the compressed context, and its mean tokens."""
+    kept = np.zeros((len(budgets_tokens), len(examples)))
+    tokens = np.zeros_like(kept)
+    for column, example in enumerate(examples):
         evidence = _evidence(example, weights)
-        context = compress(evidence, select_passages(evidence, _SETTINGS), weights, counter, budget_tokens)
-        held = {(unit.chunk.id, unit.position) for unit in context.units}
-        kept.append(all(any(way <= held for way in ways) for ways in example.needed))
-        tokens.append(context.tokens)
-    return float(np.mean(kept)), float(np.mean(tokens))
+        passages = select_passages(evidence, _SETTINGS)
+        for row, budget in enumerate(budgets_tokens):
+            context = compress(evidence, passages, weights, counter, budget)
+            held = {(unit.chunk.id, unit.position) for unit in context.units}
+            kept[row, column] = all(any(way <= held for way in ways) for ways in example.needed)
+            tokens[row, column] = context.tokens
+    return list(zip(kept.mean(axis=1).tolist(), tokens.mean(axis=1).tolist(), strict=True))
 
 
 def learn(examples: Mapping[str, Sequence[Example]]) -> Weights:
@@ -156,7 +161,7 @@ def _judgement(answerable: Mapping[str, Sequence[Example]], counter: TokenCounte
     for name, own in answerable.items():
         others = learn({other: examples for other, examples in answerable.items() if other != name})
         for title, weights in (("rank fusion", _RANK_BY_FUSION), ("learned", others)):
-            cells = [retention(own, weights, counter, budget) for budget in BUDGETS_TOKENS]
+            cells = retention(own, weights, counter, BUDGETS_TOKENS)
             table.add_row(name, str(len(own)), title, *(f"{kept:.1%} at {tokens:.0f}" for kept, tokens in cells))
     return table
 

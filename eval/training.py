@@ -40,7 +40,8 @@ _HARD_NEGATIVES: Final = 30
 _PASSAGE_C: Final = 0.03
 _UNIT_C: Final = 0.01
 _ANSWERABLE_C: Final = 0.3
-_KEPT_ANSWERABLE: Final = 0.93
+_FOREIGN_WEIGHT: Final = 0.3
+_KEPT_ANSWERABLE: Final = 0.9
 """The share of answerable questions that must stay answered; the bias is set to it."""
 
 _RANK_BY_FUSION: Final = Weights({"fused": 1.0}, {"log_passage_rank": -1.0}, 0.0, {}, 0.0)
@@ -84,12 +85,21 @@ def fit_units(examples: Sequence[Example], passage_weights: Sequence[Mapping[str
 
 
 def fit_answerable(
-    answerable: Sequence[Example], unanswerable: Sequence[Example], weights: Weights, counter: TokenCounter
+    answerable: Sequence[Example],
+    unanswerable: Sequence[Example],
+    foreign: Sequence[Example],
+    weights: Weights,
+    counter: TokenCounter,
 ) -> tuple[dict[str, float], float]:
-    """Learn to tell answerable from unanswerable questions; the bias keeps `_KEPT_ANSWERABLE` of the former above one half."""
-    rows = np.array([_answerable_row(example, weights, counter) for example in (*answerable, *unanswerable)])
-    labels = np.array([True] * len(answerable) + [False] * len(unanswerable))
-    learned, _ = _fit_logistic(ANSWERABLE_FEATURES, rows, labels, _ANSWERABLE_C, balanced=True)
+    """Learn to tell answerable from unanswerable questions; the bias keeps `_KEPT_ANSWERABLE` of the former above one half.
+
+    The three groups weigh alike, however many they are, save that questions asked of another company's pages count less.
+    """
+    groups = ((answerable, 1.0), (unanswerable, 1.0), (foreign, _FOREIGN_WEIGHT))
+    rows = np.array([_answerable_row(example, weights, counter) for group, _ in groups for example in group])
+    labels = np.array([group is answerable for group, _ in groups for _ in group])
+    row_weights = np.concatenate([np.full(len(group), 100.0 * weight / len(group)) for group, weight in groups])
+    learned, _ = _fit_logistic(ANSWERABLE_FEATURES, rows, labels, _ANSWERABLE_C, row_weights)
     odds = rows[: len(answerable)] @ np.array([learned[name] for name in ANSWERABLE_FEATURES])
     return learned, round(-float(np.quantile(odds, 1.0 - _KEPT_ANSWERABLE)), 4)
 
@@ -144,7 +154,7 @@ def main() -> None:
     console.print(_judgement(answerable, counter))
     learned = learn(answerable)
     every = [example for own in answerable.values() for example in own]
-    weights, bias = fit_answerable(every, [*unanswerable * 4, *foreign], learned, counter)
+    weights, bias = fit_answerable(every, unanswerable, foreign, learned, counter)
     complete = Weights(learned.passage, learned.unit, learned.unit_bias, weights, bias)
     for title, examples in (("answerable", every), ("unanswerable", unanswerable), ("asked of another company", foreign)):
         share = np.mean([_answers(example, complete, counter) for example in examples])
@@ -185,11 +195,15 @@ def _answers(example: Example, weights: Weights, counter: TokenCounter) -> bool:
 
 
 def _fit_logistic(
-    names: Sequence[str], rows: NDArray[np.float64], labels: NDArray[np.bool_], c: float, *, balanced: bool = False
+    names: Sequence[str],
+    rows: NDArray[np.float64],
+    labels: NDArray[np.bool_],
+    c: float,
+    row_weights: NDArray[np.float64] | None = None,
 ) -> tuple[dict[str, float], float]:
     centre, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-9
-    model = LogisticRegression(C=c, max_iter=3000, class_weight="balanced" if balanced else None)
-    model.fit((rows - centre) / scale, labels)
+    model = LogisticRegression(C=c, max_iter=3000)
+    model.fit((rows - centre) / scale, labels, sample_weight=row_weights)
     weights = model.coef_[0] / scale
     return _named(names, weights), round(float(model.intercept_[0] - weights @ centre), 4)
 

@@ -28,8 +28,11 @@ if TYPE_CHECKING:  # commands that need only some of these must not wait for the
     from fastapi import FastAPI
     from qdrant_client import QdrantClient
 
+    from app.answering.profiles import ContextSettings
     from app.answering.service import AnswerService
     from app.costs.pricing import PriceBook
+    from app.errors import AppError
+    from indexing.adapters.embedding_cache import DiskEmbeddingCache
 
 _SCRATCH: Final = "run"
 _EMBEDDINGS: Final = "embeddings"
@@ -163,30 +166,49 @@ def build_prices() -> "PriceBook":
     return GenaiPriceBook()
 
 
-def build_service(settings: Settings, embedder: Embedder | None = None) -> "AnswerService":
+def build_embedding_cache(settings: Settings, embedder: Embedder) -> "DiskEmbeddingCache":
+    """The vectors that this home keeps; the caller closes it."""
+    from indexing.adapters.embedding_cache import DiskEmbeddingCache
+
+    return DiskEmbeddingCache(settings.home.resolve() / _EMBEDDINGS, lambda: embedder.spec)
+
+
+def build_context_settings(settings: Settings) -> "ContextSettings":
+    """How much an answer reads as long as no profile is in force."""
+    from app.answering.profiles import ContextSettings
+
+    return ContextSettings(settings.retrieval.budget_tokens)
+
+
+def build_service(
+    settings: Settings, embedder: Embedder | None = None, context_settings: "Callable[[], ContextSettings] | None" = None
+) -> "AnswerService":
     """Put the answering flow together. Nothing is opened or loaded before the first question.
 
     Args:
         settings: The settings.
         embedder: Replaces the configured model.
+        context_settings: Replaces the profile in force.
 
     Raises:
         HomeError: The home cannot be used safely.
     """
+    from app.answering.profiles import LiveContextSettings, ProfileStore
     from app.answering.service import AnswerService
     from app.costs.baseline import NaiveBaseline
-    from retrieval.selection import SelectionSettings
 
     embedder = embedder or build_embedder(settings)
     counter, weights = build_counter(), shipped_weights()
+    if context_settings is None:
+        store, plain = ProfileStore(settings.home.resolve()), build_context_settings(settings)
+        context_settings = LiveContextSettings(store, plain, lambda: embedder.spec, _report_profile)
     return AnswerService(
         index=IndexHandle(build_generations(settings, embedder, counter, weights), _report_failure),
         embedder=embedder,
         counter=counter,
         weights=weights,
-        selection=SelectionSettings(),
+        context_settings=context_settings,
         baseline=NaiveBaseline(counter, build_prices().price(settings.baseline.model), settings.baseline.output_tokens),
-        budget_tokens=settings.retrieval.budget_tokens,
         max_question_characters=settings.answering.max_question_characters,
     )
 
@@ -219,7 +241,6 @@ def open_sync_tools(settings: Settings, embedder: Embedder | None = None) -> Ite
         HomeError: The home cannot be used safely.
         ChunkIndexError: A server cannot be reached.
     """
-    from indexing.adapters.embedding_cache import DiskEmbeddingCache
     from indexing.adapters.parser_process import SubprocessParser
 
     check_home(settings.home)
@@ -227,7 +248,7 @@ def open_sync_tools(settings: Settings, embedder: Embedder | None = None) -> Ite
     embedder = embedder or build_embedder(settings)
     with ExitStack() as stack:
         engine = stack.enter_context(closing(Engine(settings, home)))
-        cache = stack.enter_context(closing(DiskEmbeddingCache(home / _EMBEDDINGS, lambda: embedder.spec)))
+        cache = stack.enter_context(closing(build_embedding_cache(settings, embedder)))
         parser = SubprocessParser(
             memory_limit_bytes=settings.parser.memory_bytes,
             time_limit_s=settings.parser.timeout_s,
@@ -291,6 +312,13 @@ def _report_failure(generation: str, error: Exception) -> None:
 
     log = structlog.get_logger("farthing.index")
     log.warning("a new generation cannot be opened; the old one serves on", generation=generation, reason=str(error))
+
+
+def _report_profile(error: "AppError") -> None:
+    import structlog  # as above
+
+    log = structlog.get_logger("farthing.profiles")
+    log.warning("a profile cannot be used; what was in use before stays in use", reason=str(error))
 
 
 def _close(searcher: PassageSearcher, catalog: Catalog) -> None:

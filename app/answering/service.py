@@ -1,11 +1,13 @@
 """The second flow, read aloud: question to answer, citations and receipt."""
 
 import uuid
+from collections.abc import Callable
 from functools import partial
 
 from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages, groundedness
 from app.answering.errors import UnknownLabelError
 from app.answering.extraction import extract
+from app.answering.profiles import ContextSettings
 from app.answering.questions import Question, admit
 from app.answering.serving import IndexHandle, OpenGeneration
 from app.costs.baseline import NaiveBaseline
@@ -13,9 +15,7 @@ from app.costs.receipts import Stage, Till
 from indexing.documents import EVERYONE, AccessScope
 from indexing.embedding import Embedder
 from indexing.tokens import TokenCounter
-from retrieval.compression import compress
 from retrieval.passages import Query
-from retrieval.selection import SelectionSettings, select_passages
 from retrieval.weights import Weights
 
 EXTRACTIVE = "extractive"
@@ -30,18 +30,16 @@ class AnswerService:
         embedder: Embedder,
         counter: TokenCounter,
         weights: Weights,
-        selection: SelectionSettings,
+        context_settings: Callable[[], ContextSettings],
         baseline: NaiveBaseline,
-        budget_tokens: int,
         max_question_characters: int,
     ) -> None:
         self._index = index
         self._embedder = embedder
         self._counter = counter
         self._weights = weights
-        self._selection = selection
+        self._context_settings = context_settings
         self._baseline = baseline
-        self._budget_tokens = budget_tokens
         self._max_question_characters = max_question_characters
 
     def ask(self, question: Question, scope: AccessScope) -> Answer:
@@ -63,8 +61,7 @@ class AnswerService:
             with till.free(Stage.SEARCH):
                 evidence = generation.retriever.retrieve(Query(question.text), vector, scope)
             with till.free(Stage.CONTEXT):
-                selected = select_passages(evidence, self._selection)
-                context = compress(evidence, selected, self._weights, self._counter, self._budget_tokens)
+                context = self._context_settings().make_context(evidence, self._weights, self._counter)
             with till.free(Stage.GENERATE):
                 draft = extract(evidence, context, self._weights)
             pages = partial(generation.searcher.document_chunks, scope=scope)

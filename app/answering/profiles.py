@@ -1,0 +1,282 @@
+"""How wide answers look: the settings of selection and compression, and the profiles with which `farthing tune` replaces them.
+
+HOME/profiles/NAME.json   a profile: settings, what they were tuned on, what they reached
+HOME/profiles/current     the names of the profiles that were applied, one a line, the one in force last; replaced atomically
+"""
+
+import json
+import math
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from app.errors import AppError
+from indexing.embedding import EmbedderSpec
+from indexing.tokens import TokenCounter
+from retrieval.compression import compress
+from retrieval.passages import Context
+from retrieval.question_form import QuestionForm
+from retrieval.retriever import Evidence
+from retrieval.selection import SelectionSettings, select_passages
+from retrieval.weights import Weights
+
+PROFILE_FORMAT: Final = 1
+
+UNIT_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "passage": ("passage_score_gap", "log_passage_rank", "passage_cosine_gap", "passage_coverage"),
+    "form": ("item_for_list", "number_wanted_and_there", "number_wanted_and_missing", "item", "table", "code"),
+}
+"""The groups of unit features whose learned weights a profile may scale: how good the passage is, and what form the unit has."""
+
+CHECK_EVERY_S: Final = 0.5
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+
+
+class ProfileError(AppError):
+    """A profile cannot be read, or was made for another embedding model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSettings:
+    """What decides how much of the evidence an answer reads.
+
+    `unit_scales` multiply the learned weights of the features of a group of `UNIT_GROUPS`; a group that is not named keeps them.
+    """
+
+    budget_tokens: int
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
+    unit_scales: Mapping[str, float] = field(default_factory=dict)
+
+    def scaled(self, weights: Weights) -> Weights:
+        """The learned weights with the scales applied."""
+        if not self.unit_scales:
+            return weights
+        factors = {name: scale for group, scale in self.unit_scales.items() for name in UNIT_GROUPS[group]}
+        return replace(weights, unit={name: weight * factors.get(name, 1.0) for name, weight in weights.unit.items()})
+
+    def make_context(self, evidence: Evidence, weights: Weights, counter: TokenCounter) -> Context:
+        """Select passages and compress them. `weights` are the learned ones; the scales are applied here."""
+        selected = select_passages(evidence, self.selection)
+        return compress(evidence, selected, self.scaled(weights), counter, self.budget_tokens)
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON, keys in a fixed order."""
+        return {
+            "budget_tokens": self.budget_tokens,
+            "max_score_gap": self.selection.max_score_gap,
+            "ceilings": {form.value: self.selection.ceilings[form] for form in QuestionForm},
+            "duplicate_overlap": self.selection.duplicate_overlap,
+            "unit_scales": {group: self.unit_scales.get(group, 1.0) for group in UNIT_GROUPS},
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "ContextSettings":
+        """The settings that `to_json` laid out. Raises `KeyError`, `TypeError` or `ValueError` on anything else."""
+        budget, gap, overlap = int(content["budget_tokens"]), float(content["max_score_gap"]), float(content["duplicate_overlap"])
+        ceilings = {form: int(content["ceilings"][form.value]) for form in QuestionForm}
+        scales = {group: float(content["unit_scales"][group]) for group in UNIT_GROUPS}
+        if budget < 1 or min(ceilings.values()) < 1 or not all(map(math.isfinite, (gap, overlap, *scales.values()))):
+            raise ValueError("a value is out of its range")
+        return cls(budget, SelectionSettings(gap, ceilings, overlap), scales)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Named settings with where they come from.
+
+    `created_at` is UTC in ISO 8601. `embedder` is the model they were tuned with: scores of another one mean something else.
+    `dataset` and `data_hash` name the questions and documents, `figures` holds what was measured, as `farthing tune` printed it.
+    """
+
+    name: str
+    created_at: str
+    settings: ContextSettings
+    embedder: EmbedderSpec
+    dataset: str
+    data_hash: str
+    figures: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The profile as its file holds it."""
+        return {
+            "format": PROFILE_FORMAT,
+            "name": self.name,
+            "created_at": self.created_at,
+            "settings": self.settings.to_json(),
+            "embedder": asdict(self.embedder),
+            "dataset": self.dataset,
+            "data_hash": self.data_hash,
+            "figures": dict(self.figures),
+        }
+
+
+class ProfileStore:
+    """The profiles of a home. Reading is safe from several threads at once; the last writer of the pointer wins."""
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "profiles"
+        self._pointer = self._folder / "current"
+
+    def applied(self) -> list[str]:
+        """The names of the profiles that were applied, the one in force last; empty without one. One small read."""
+        try:
+            return [name for name in self._pointer.read_text(encoding="utf-8").split() if _NAME.fullmatch(name)]
+        except FileNotFoundError:
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            raise ProfileError(f"{self._pointer} cannot be read ({error}). Remove it to go back to the settings.") from error
+
+    def names(self) -> list[str]:
+        """All profiles, in the order of their names."""
+        return sorted(file.stem for file in self._folder.glob("*.json"))
+
+    def read(self, name: str) -> Profile:
+        """A profile.
+
+        Raises:
+            ProfileError: There is none of this name, or its file cannot be understood.
+        """
+        file = self._folder / f"{name}.json"
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            if content["format"] != PROFILE_FORMAT:
+                raise ValueError(f"its format is {content['format']!r}")  # noqa: TRY301 - one place says what to do
+            return Profile(
+                name=content["name"],
+                created_at=content["created_at"],
+                settings=ContextSettings.from_json(content["settings"]),
+                embedder=EmbedderSpec(**content["embedder"]),
+                dataset=content["dataset"],
+                data_hash=content["data_hash"],
+                figures=content["figures"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ProfileError(
+                f"The profile {file} cannot be read ({error}). Make it again with `farthing tune --apply`, "
+                "or go back with `farthing profiles rollback`."
+            ) from error
+
+    def current(self, spec: EmbedderSpec) -> Profile | None:
+        """The profile in force, `None` without one.
+
+        Args:
+            spec: The configured embedding model. Its arithmetic may differ from the profile's.
+
+        Raises:
+            ProfileError: It cannot be read, or was tuned with another model.
+        """
+        applied = self.applied()
+        if not applied:
+            return None
+        profile = self.read(applied[-1])
+        require_same_model(profile, spec)
+        return profile
+
+    def apply(self, profile: Profile) -> None:
+        """Write a profile and put it in force, atomically.
+
+        Raises:
+            ProfileError: It cannot be written.
+        """
+        if not _NAME.fullmatch(profile.name):
+            raise ProfileError(f"{profile.name!r} is no name for a profile: use letters, digits and . _ - only.")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(self._folder / f"{profile.name}.json", json.dumps(profile.to_json(), indent=1, ensure_ascii=False) + "\n")
+            _write(self._pointer, "\n".join([*self.applied(), profile.name]) + "\n")
+        except OSError as error:
+            raise ProfileError(f"The profile cannot be written to {self._folder} ({error}).") from error
+
+    def roll_back(self) -> str | None:
+        """Put the profile before the current one in force again; before the first there are the plain settings.
+
+        Returns:
+            The name of the profile that is now in force, `None` for the plain settings.
+
+        Raises:
+            ProfileError: No profile is in force.
+        """
+        applied = self.applied()
+        if not applied:
+            raise ProfileError("No profile is in force, so there is nothing to roll back.")
+        try:
+            _write(self._pointer, "".join(f"{name}\n" for name in applied[:-1]))
+        except OSError as error:
+            raise ProfileError(f"{self._pointer} cannot be written ({error}).") from error
+        return applied[-2] if len(applied) > 1 else None
+
+
+class LiveContextSettings:
+    """The settings to use for a question asked now. Safe to use from several threads.
+
+    At most every half second it looks whether another profile was put in force, and takes it up. A profile that cannot be used is
+    reported once, and what was in use before stays in use.
+    """
+
+    def __init__(
+        self,
+        store: ProfileStore,
+        plain: ContextSettings,
+        spec: Callable[[], EmbedderSpec],
+        on_failure: Callable[[ProfileError], None],
+        check_every_s: float = CHECK_EVERY_S,
+    ) -> None:
+        self._store = store
+        self._plain = plain
+        self._spec = spec
+        self._on_failure = on_failure
+        self._check_every_s = check_every_s
+        self._lock = threading.Lock()
+        self._check_at = 0.0
+        self._seen: list[str] | None = None
+        self._now = plain
+
+    def __call__(self) -> ContextSettings:
+        """The settings of the profile in force, or the plain ones without one."""
+        with self._lock:
+            if time.monotonic() >= self._check_at:
+                self._check_at = time.monotonic() + self._check_every_s
+                self._follow()
+            return self._now
+
+    def _follow(self) -> None:
+        try:
+            applied = self._store.applied()
+            if applied == self._seen:
+                return
+            self._seen = applied
+            profile = self._store.current(self._spec())
+            self._now = profile.settings if profile else self._plain
+        except ProfileError as error:
+            self._on_failure(error)
+
+
+def require_same_model(profile: Profile, spec: EmbedderSpec) -> None:
+    """Check that a profile was tuned with the configured embedding model.
+
+    Raises:
+        ProfileError: It was not.
+    """
+    tuned = profile.embedder
+    if (tuned.model, tuned.revision, tuned.dimension) != (spec.model, spec.revision, spec.dimension):
+        raise ProfileError(
+            f"The profile {profile.name!r} was tuned with the model {tuned.model} (revision {tuned.revision[:12]}), and "
+            f"embedding.model is {spec.model} (revision {spec.revision[:12]}). Tune again, or run `farthing profiles rollback`."
+        )
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.replace(file)

@@ -1,0 +1,173 @@
+"""The commands `farthing eval`, `farthing tune` and `farthing profiles`: parse, call, render."""
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from app.answering.profiles import ProfileStore, require_same_model
+from app.bootstrap import build_embedder
+from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli.rendering import complain, console, printable, table
+from app.settings import load_settings
+from eval.arms import ARMS, FARTHING, SMALLER_K
+from eval.compare import compare_runs
+from eval.gate import check_baseline, read_baselines
+from eval.questions import make_questions, write_questions
+from eval.run import default_out, run_dataset, write_run
+from eval.terminal import ProgressBar, show_comparison, show_gate, show_run, show_tuning, warn_excluded
+from eval.tuning_run import parse_floor, tune_dataset
+
+app = typer.Typer(
+    help="Measure quality and cost on your own documents.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+tune_app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
+profiles_app = typer.Typer(
+    help="Profiles that `farthing tune --apply` has written.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+_Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="A folder with docs/ and questions.jsonl.")]
+_INTERRUPTED_RUN: Final = "Interrupted. What was embedded is kept, and the next run goes on from there."
+
+
+@app.command()
+def run(
+    dataset: _Dataset,
+    arm: Annotated[
+        list[str] | None, typer.Option("--arm", metavar="NAME", help=f"May be given more than once: {', '.join(ARMS)}.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="The first N rows only.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the results go; a new folder below runs/ by default.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,  # noqa: FBT002 - typer reads flags so
+) -> None:
+    """Run the arms on a dataset; write run.json, cases.jsonl and report.html. smaller-k is always run beside farthing."""
+    arms = tuple(arm or ARMS)
+    if FARTHING in arms:
+        arms = (*arms, SMALLER_K)
+    try:
+        with ProgressBar() as bar:
+            result = run_dataset(load_settings(), dataset, bar, arms, limit)
+    except KeyboardInterrupt:
+        complain(_INTERRUPTED_RUN)
+        raise typer.Exit(INTERRUPTED) from None
+    folder = out or default_out(result.content["dataset"])
+    write_run(result, folder)
+    warn_excluded(result.content)
+    screen = console(sys.stdout)
+    if json:
+        print(json_format.dumps(result.content, ensure_ascii=False))  # noqa: T201 - results go to stdout
+    else:
+        show_run(result.content, screen)
+        screen.print(f"\n{printable(str(folder / 'report.html'))}")
+    failed = any(figures["failed"] for figures in result.content["arms"].values())
+    raise typer.Exit(PARTLY if failed else OK)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a later run.")],
+) -> None:
+    """Compare two runs, measure by measure and case by case."""
+    show_comparison(compare_runs(first, second), console(sys.stdout))
+
+
+@app.command()
+def gate() -> None:
+    """Hold the line at the committed baselines: exit status 1 when quality fell or tokens rose beyond the margin."""
+    settings, screen = load_settings(), console(sys.stdout)
+    red = False
+    for baseline in read_baselines():
+        with ProgressBar() as bar:
+            result, verdicts = check_baseline(settings, baseline, bar)
+        warn_excluded(result.content)
+        show_gate(baseline.file.stem, verdicts, screen)
+        red = red or not all(verdict.holds for verdict in verdicts)
+    raise typer.Exit(PARTLY if red else OK)
+
+
+@app.command("make-questions")
+def make_questions_command(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder of documents, or one document.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A new file; stdout by default.")] = None,
+) -> None:
+    """Draft questions from headings and sentences, each marked for a person to review."""
+    rows = make_questions(load_settings(), path)
+    if out is None:
+        for row in rows:
+            print(json_format.dumps(row, ensure_ascii=False))  # noqa: T201 - results go to stdout
+    else:
+        write_questions(rows, out)
+    complain(
+        f"{len(rows)} drafts. Review each and remove its `review` mark; `farthing eval run` counts those that still have it."
+    )
+
+
+@tune_app.command()
+def tune(
+    dataset: _Dataset,
+    floor: Annotated[str, typer.Option(metavar="MEASURE=SHARE", help="What must be kept, as in evidence_retention=0.85.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Put what was found in force, as a profile.")] = False,  # noqa: FBT002 - as above
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the results go; runs/tune-DATASET by default.")] = None,
+) -> None:
+    """Find the cheapest settings that keep enough evidence, on one half of the questions, and prove them on the other."""
+    settings, share = load_settings(), parse_floor(floor)
+    folder = out or Path("runs") / f"tune-{dataset.resolve().name}"
+    try:
+        with ProgressBar() as bar:
+            found, profile = tune_dataset(settings, dataset, share, folder, bar)
+    except KeyboardInterrupt:
+        complain(f"Interrupted. What was measured is kept in {folder}; run the same again to go on.")
+        raise typer.Exit(INTERRUPTED) from None
+    screen = console(sys.stdout)
+    show_tuning(found, screen)
+    screen.print(printable(str(folder / "tune.html")))
+    if profile is None:
+        raise typer.Exit(PARTLY)
+    if apply:
+        ProfileStore(settings.home.resolve()).apply(profile)
+        screen.print(f"The profile {profile.name} is in force. `farthing profiles rollback` takes it back.")
+
+
+@profiles_app.command("list")
+def list_profiles() -> None:
+    """List the profiles; the one in force is marked."""
+    settings = load_settings()
+    store, screen = ProfileStore(settings.home.resolve()), console(sys.stdout)
+    applied, names = store.applied(), store.names()
+    if not names:
+        screen.print("There is no profile: the settings are in force. `farthing tune DATASET --floor ... --apply` makes one.")
+        return
+    rows = table("profile", "made", "dataset", "budget", "evidence retention", "")
+    for name in names:
+        profile = store.read(name)
+        proved = profile.figures["proved"]["evidence_retention"]["mean"]
+        mark = "in force" if applied and applied[-1] == name else ""
+        budget = str(profile.settings.budget_tokens)
+        rows.add_row(name, profile.created_at, printable(profile.dataset), budget, f"{proved * 100:.1f} %", mark)
+    screen.print(rows)
+    if not applied:
+        screen.print("None is in force: the settings are.")
+
+
+@profiles_app.command("rollback")
+def roll_back() -> None:
+    """Put the profile before the current one in force again, or the settings when it was the first."""
+    settings = load_settings()
+    store = ProfileStore(settings.home.resolve())
+    name = store.roll_back()
+    if name is not None:
+        require_same_model(store.read(name), build_embedder(settings).spec)
+    console(sys.stdout).print(f"The profile {name} is in force." if name else "The settings are in force.")

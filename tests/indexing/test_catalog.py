@@ -149,7 +149,7 @@ def test_summarises_each_source(tmp_path: Path) -> None:
         docs, wiki = catalog.sources()
     assert (docs.source, docs.documents, docs.chunks, docs.units, docs.tokens) == ("docs", 2, 3, 3, 21)
     assert docs.labels == {"everyone", "hr"}
-    assert (wiki.source, wiki.documents, wiki.chunks, wiki.labels) == ("wiki", 1, 1, {"everyone"})
+    assert (wiki.source, wiki.documents, wiki.chunks, wiki.labels) == ("wiki", 1, 1, frozenset({"everyone"}))
 
 
 def test_several_threads_may_read(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ from indexing.index import ChunkIndex
 from indexing.planning import DocumentCounts, NoProgress, Progress, SyncPlan, SyncTools, plan
 from indexing.sources import DocumentSource, Skipped
 
-_BATCH: Final = 128
-"""Chunks that are embedded, cached and written together: about a second's work, the most that kill -9 can lose."""
+_BATCH: Final = 256
+"""Chunks that are embedded, cached and written together: a few seconds' work, the most that kill -9 can lose."""
 
 _log = logging.getLogger(__name__)
 

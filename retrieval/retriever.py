@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from indexing.documents import AccessScope
 from indexing.tokens import TokenCounter
-from retrieval.analysis import AnalysedChunk, AnalysedQuery, ChunkAnalyses, analyse_query
+from retrieval.analysis import AnalysedChunk, AnalysedQuery, ChunkAnalyses
 from retrieval.candidates import SEARCH_LIMIT, Candidate, gather_candidates
+from retrieval.followups import analyse, words_to_search
 from retrieval.lexicon import Lexicon
 from retrieval.passages import Passage, Query
 from retrieval.ranking import rank_candidates
@@ -52,15 +53,18 @@ class Retriever:
         Raises:
             SearchError: The index engine failed, or did not answer in time.
         """
-        found = self.find(query, vector, scope)
-        passages = rank_candidates(found.terms, found.candidates, found.analysed, self._weights)
-        by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(found.candidates, found.analysed, strict=True)}
-        return Evidence(query, found.terms, tuple(passages), by_id)
+        return self.rank(self.find(query, vector, scope))
 
     def find(self, query: Query, vector: NDArray[np.float32], scope: AccessScope) -> Candidates:
         """Search without ranking. Raises as `retrieve`."""
-        terms = analyse_query(query.text, self._lexicon)
-        result = self._searcher.search(query.text, vector, scope, SEARCH_LIMIT)
+        terms = analyse(query, self._lexicon)
+        result = self._searcher.search(words_to_search(query), vector, scope, SEARCH_LIMIT)
         ids = list(dict.fromkeys(row.chunk_id for row in (*result.dense, *result.words)))
         candidates = gather_candidates(result, self._searcher.chunks(ids, scope))
         return Candidates(query, terms, tuple(candidates), tuple(self._analyses.of(one.chunk for one in candidates)))
+
+    def rank(self, found: Candidates) -> Evidence:
+        """Order what was found, with the learned weights."""
+        passages = rank_candidates(found.terms, found.candidates, found.analysed, self._weights)
+        by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(found.candidates, found.analysed, strict=True)}
+        return Evidence(found.query, found.terms, tuple(passages), by_id)

@@ -59,8 +59,9 @@ class AnswerService:
             with till.free(Stage.EMBED_QUERY):
                 vector = self._embedder.embed_query(question.text)
             with till.free(Stage.SEARCH):
-                evidence = generation.retriever.retrieve(Query(question.text), vector, scope)
+                found = generation.retriever.find(Query(question.text), vector, scope)
             with till.free(Stage.CONTEXT):
+                evidence = generation.retriever.rank(found)
                 context = self._context_settings().make_context(evidence, self._weights, self._counter)
             with till.free(Stage.GENERATE):
                 draft = extract(evidence, context, self._weights)

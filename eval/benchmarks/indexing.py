@@ -1,6 +1,6 @@
 """What indexing a folder costs: parsing, embedding against plain sentence-transformers, writing, and indexing again.
 
-    python -m eval.benchmarks.indexing DOCS [--sample 192] [--rounds 3]
+    python -m eval.benchmarks.indexing --data ../shared/data [--sample 192] [--rounds 3]
 
 One process, one model, the same chunks for both embedders, in turns, so that the ratios hold on a busy machine too. Loading the
 model is timed by itself and is part of nothing else.
@@ -124,7 +124,7 @@ def _told(seconds: float, report: SyncReport) -> str:
 def main() -> int:
     """Run everything on a copy of the folder, in a home of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("docs", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="the folder that holds handbook-18f")
     parser.add_argument("--sample", type=int, default=192, help="chunks that both embedders are timed with")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
@@ -134,14 +134,14 @@ def main() -> int:
     ):
         home, docs = Path(folder) / "home", Path(folder) / "docs"
         home.mkdir()
-        shutil.copytree(arguments.docs, docs)
+        shutil.copytree(arguments.data / "handbook-18f" / "docs", docs)
         embedder = SentenceTransformersEmbedder(home=home)
         cache = DiskEmbeddingCache(home / "embeddings", lambda: embedder.spec)
         tools = SyncTools(Generations(home), EdgeIndexStore(), "edge", documents, TiktokenCounter(), embedder, cache)
         plan_s, planned = timed(lambda: plan([FolderSource("bench", [docs])], tools, NoProgress()))
         pages, chunks = len(planned.documents), len(planned.upserts)
         if not chunks:
-            print(f"There is nothing to index in {arguments.docs}.", file=sys.stderr)
+            print(f"There is nothing to index in {arguments.data / 'handbook-18f' / 'docs'}.", file=sys.stderr)
             return 2
         print(f"parse and cut: {plan_s:.2f} s for {pages} documents, {chunks} chunks, {planned.embedding_tokens} tokens")
         step = max(1, chunks // arguments.sample)

@@ -168,7 +168,7 @@ def _row_problems(row: Mapping[str, Any], pages: Mapping[str, Path]) -> Iterator
     for name in _STRINGS:
         if name not in row:
             yield f"the field {name!r} is missing"
-        elif not isinstance(row[name], str) or not row[name].strip():
+        elif not isinstance(row[name], str) or not (row[name].strip() or (name == "answer" and row.get("evidence") == [])):
             yield f"the field {name!r} must be a text that is not empty"
     must_include = row.get("must_include", [])
     if not isinstance(must_include, list) or not all(isinstance(words, str) and words.strip() for words in must_include):

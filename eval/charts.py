@@ -96,19 +96,27 @@ def quality_chart(lines: Sequence[Line], dots: Sequence[Dot], height: int = 400)
 
 
 def frontier_chart(
-    tried: Sequence[tuple[float, float]], frontier: Line, dots: Sequence[Dot], floor: float, height: int = 360
+    tried: Sequence[tuple[float, float]], searched: Sequence[tuple[float, float]], proved: Line, dots: Sequence[Dot], floor: float
 ) -> str:
-    """Every setting that was tried, the frontier of the best ones, and the floor that was asked for."""
-    shares = [share for _, share in tried] + [i.value for _, i in frontier.points] + [dot.share.low for dot in dots]
-    tokens = [t for t, _ in tried] + [t for t, _ in frontier.points] + [dot.tokens for dot in dots]
+    """Every setting that was tried, the frontier of the best ones, how the other half proves them, and the floor asked for."""
+    height = 380
+    shares = [share for _, share in tried] + [i.low for _, i in proved.points] + [dot.share.low for dot in dots]
+    tokens = [t for t, _ in tried] + [t for t, _ in proved.points] + [dot.tokens for dot in dots]
     plane = _Plane(tokens, [*shares, floor], height)
     parts = [plane.axes("context tokens per question, mean (logarithmic)")]
     y = plane.y(floor)
     parts.append(f'<line class="floor" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
     parts.append(f'<text class="tick" x="{_LEFT + 6}" y="{y - 6:.1f}">the floor</text>')
     parts += [f'<circle class="tried" cx="{plane.x(t):.1f}" cy="{plane.y(share):.1f}" r="2.2"/>' for t, share in tried]
-    path = " ".join(f"{plane.x(t):.1f},{plane.y(i.value):.1f}" for t, i in frontier.points)
-    parts.append(f'<polyline class="curve {colour(frontier.name)}" points="{path}"/>')
+    path = " ".join(f"{plane.x(t):.1f},{plane.y(share):.1f}" for t, share in searched)
+    parts.append(f'<polyline class="curve searched" points="{path}"/>')
+    name = colour(proved.name)
+    for t, i in proved.points:
+        x, title = plane.x(t), f"{escape(proved.name)}: {_percent(i)} at {t:,.0f} tokens"
+        parts.append(
+            f'<line class="error" x1="{x:.1f}" x2="{x:.1f}" y1="{plane.y(i.low):.1f}" y2="{plane.y(i.high):.1f}"/>'
+            f'<circle class="knot {name}" cx="{x:.1f}" cy="{plane.y(i.value):.1f}" r="3.6"><title>{title}</title></circle>'
+        )
     parts += _dots(plane, dots)
     return _svg("".join(parts), height, "Evidence retention against context tokens of the settings that were tried")
 

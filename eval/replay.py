@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
 from app.answering.profiles import ContextSettings
 from eval.arms import Asked
+from eval.cases import Case
 from eval.errors import RunError
 from eval.packing import WholePassages
 from eval.quotes import missing_quotes
@@ -40,9 +41,14 @@ class Measured:
         return sum(self.tokens) / len(self.tokens)
 
 
-def half_of(case_id: str) -> str:
-    """The half that a question belongs to, decided by its id alone: the parity of the id's SHA-256."""
-    return SEARCH if hashlib.sha256(case_id.encode()).digest()[-1] % 2 == 0 else PROOF
+SPLIT: Final = "questions of each type in the order of the SHA-256 of their ids, by turns"
+"""How questions are divided, in words."""
+
+
+def split_halves(cases: Iterable[Case]) -> dict[str, str]:
+    """The half that each question belongs to, by its id: as `SPLIT` says, so that both halves have as many of each type."""
+    ordered = sorted(cases, key=lambda case: (case.type, hashlib.sha256(case.id.encode()).digest()))
+    return {case.id: PROOF if place % 2 else SEARCH for place, case in enumerate(ordered)}
 
 
 class Replayer:
@@ -55,7 +61,9 @@ class Replayer:
             RunError: The file cannot be read or written.
         """
         self._bench = bench
-        self._halves = {half: [a for a in stored if a.case.answerable and half_of(a.case.id) == half] for half in (SEARCH, PROOF)}
+        answerable = [asked for asked in stored if asked.case.answerable]
+        half_of = split_halves(asked.case for asked in answerable)
+        self._halves = {half: [asked for asked in answerable if half_of[asked.case.id] == half] for half in (SEARCH, PROOF)}
         self._file = file
         self._known = _read(file)
         self.replayed = 0
@@ -79,8 +87,9 @@ class Replayer:
         return self._measured(settings, half, "compressed")
 
     def measure_whole(self, settings: ContextSettings, half: str) -> Measured:
-        """The same with the selected passages sent whole."""
-        return self._measured(settings, half, "whole")
+        """The same with the selected passages sent whole; the budget says nothing here."""
+        whole = self._measured(replace(settings, budget_tokens=1), half, "whole")
+        return replace(whole, settings=settings)
 
     def _measured(self, settings: ContextSettings, half: str, what: str) -> Measured:
         key = json.dumps([what, half, settings.to_json()], sort_keys=True)

@@ -13,8 +13,9 @@ from eval.arms import ARMS, FARTHING
 from eval.compare import Comparison
 from eval.gate import Verdict
 from eval.measures import Measure
+from eval.replay import SPLIT
 from eval.report import difference, number, percent
-from eval.tuning import FLOOR_MEASURE, FrontierPoint, Tuning
+from eval.tuning import FEWER_TIMES, FLOOR_MEASURE, LOST_POINTS, FrontierPoint, Tuning
 
 _PHASES: Final = {"read": "reading", "embed": "embedding", "write": "writing", "ask": "asking", "tune": "trying settings"}
 _SHOWN_FLIPS: Final = 40
@@ -68,7 +69,7 @@ def show_run(run: Mapping[str, Any], out: Console) -> None:
 
 
 def _show_evidence(run: Mapping[str, Any], arms: Sequence[str], out: Console) -> None:
-    rows = table("", "evidence", "95 %", "tokens", "p50", "p95", "recall@10", "nDCG@10", "RR@10", "failed")
+    rows = table("", "evidence", "95 %", "tokens", "p50", "p95", "recall@10", "nDCG@10", "RR@10", "fail")
     for name in arms:
         figures, tokens = run["arms"][name], run["arms"][name]["context_tokens"]
         rows.add_row(
@@ -160,8 +161,7 @@ def show_gate(name: str, verdicts: Sequence[Verdict], out: Console) -> None:
 def show_tuning(tuning: Tuning, out: Console) -> None:
     """Print the frontier, the pick with its proof and its gain, and what the search cost."""
     out.print(
-        f"Searched on {tuning.searched_questions} questions, proved on the other {tuning.proved_questions} "
-        "(divided by the parity of the SHA-256 of their ids)."
+        f"Searched on {tuning.searched_questions} questions, proved on the other {tuning.proved_questions}. Divided: {SPLIT}."
     )
     rows = table("budget", "tokens", "searched", "tokens, proof", "proved", "95 %", "whole", "lost", "95 %")
     for point in tuning.frontier:
@@ -183,6 +183,7 @@ def show_tuning(tuning: Tuning, out: Console) -> None:
     )
     out.print()
     _show_pick(tuning, out)
+    _show_lossless(tuning, out)
     out.print(
         f"The search took {tuning.seconds:.0f} s: {tuning.replayed:,} questions replayed, {tuning.reused:,} reused from before, "
         "no model call, $0."
@@ -207,6 +208,19 @@ def _show_pick(tuning: Tuning, out: Console) -> None:
     )
     if not tuning.held:
         out.print(f"  The other half does not hold it: even the upper bound is below {percent(tuning.floor)}.")
+
+
+def _show_lossless(tuning: Tuning, out: Console) -> None:
+    point = tuning.lossless
+    if point is None:
+        out.print(f"No setting loses at most {LOST_POINTS:.0%} against its passages whole at {FEWER_TIMES} times fewer tokens.")
+        return
+    out.print(
+        f"Nearly lossless: budget {point.searched.settings.budget_tokens}, at most "
+        f"{max(point.searched.settings.selection.ceilings.values())} passages: {percent(point.retention.value)} at "
+        f"{number(point.proved.mean_tokens)} tokens, proved; {point.lost.value * 100:.1f} points less than whole "
+        f"({point.lost.low * 100:.1f} to {point.lost.high * 100:.1f}), {point.times_fewer_tokens:.1f} times fewer tokens."
+    )
 
 
 def _settings(point: FrontierPoint) -> str:

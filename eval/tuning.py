@@ -24,8 +24,14 @@ _BUDGETS: Final = (120, 1_500)
 _GAPS: Final = (0.5, 12.0)
 _CEILING: Final = 20
 _SCALES: Final = (0.5, 2.0)
+_WIDE_BUDGETS: Final = (500, 700, 850, 1000, 1150, 1250, 1350, 1500)
+_WIDE_CEILINGS: Final = (20, 30, 40, 50)
 _FEWEST: Final = 10
 """A half with fewer questions than this proves nothing."""
+
+LOST_POINTS: Final = 0.02
+FEWER_TIMES: Final = 3.5
+"""Compression proves itself where it loses no more than so much of what whole passages hold, at so many times fewer tokens."""
 
 WIDE_FORMS: Final = (QuestionForm.LIST, QuestionForm.COMPARISON, QuestionForm.PROCEDURE)
 
@@ -70,7 +76,8 @@ class Tuning:
 
     `tried` are all settings, as measured on the searched half; `frontier` is in the order of tokens. `pick` is the cheapest point
     that reaches the floor there, `None` when none does. The gains are those of the pick over the current settings on the proving
-    half, question by question.
+    half, question by question. `lossless` is the cheapest setting that loses at most `LOST_POINTS` against its own passages sent
+    whole, at `FEWER_TIMES` fewer tokens; chosen on the searched half as well, `None` where there is none.
     """
 
     floor: float
@@ -79,6 +86,7 @@ class Tuning:
     current: Measured
     current_retention: Interval
     pick: FrontierPoint | None
+    lossless: FrontierPoint | None
     retention_gain: Interval | None
     tokens_gain: Interval | None
     searched_questions: int
@@ -126,6 +134,7 @@ def tune(
     frontier = [_prove(replayer, one) for one in pareto(tried)]
     reaching = [point for point in frontier if point.searched.retention >= floor]
     pick = reaching[0] if reaching else None
+    lossless = _lossless(replayer, current)
     before = replayer.measure(current, PROOF)
     return Tuning(
         floor=floor,
@@ -134,6 +143,7 @@ def tune(
         current=before,
         current_retention=_interval(before.retained),
         pick=pick,
+        lossless=lossless,
         retention_gain=_difference(pick.proved.retained, before.retained) if pick else None,
         tokens_gain=_difference(pick.proved.tokens, before.tokens) if pick else None,
         searched_questions=replayer.count(SEARCH),
@@ -181,6 +191,20 @@ def _first_trials(current: ContextSettings, rng: random.Random) -> Iterator[Cont
         selection = SelectionSettings(gap, ceilings, current.selection.duplicate_overlap)
         scales = {group: round(_between(*_SCALES, rng), 2) for group in UNIT_GROUPS}
         yield ContextSettings(int(round(_between(*_BUDGETS, rng), -1)), selection, scales)
+
+
+def _lossless(replayer: Replayer, current: ContextSettings) -> FrontierPoint | None:
+    """Wide selections, compressed: the cheapest that keeps nearly all of what they hold whole."""
+    found: list[Measured] = []
+    for ceiling in _WIDE_CEILINGS:
+        selection = replace(current.selection, max_score_gap=_GAPS[1], ceilings=dict.fromkeys(QuestionForm, ceiling))
+        for budget in _WIDE_BUDGETS:
+            settings = replace(current, budget_tokens=budget, selection=selection)
+            whole, compressed = replayer.measure_whole(settings, SEARCH), replayer.measure(settings, SEARCH)
+            lost = whole.retention - compressed.retention
+            if lost <= LOST_POINTS and whole.mean_tokens >= FEWER_TIMES * compressed.mean_tokens:
+                found.append(compressed)
+    return _prove(replayer, min(found, key=lambda one: one.mean_tokens)) if found else None
 
 
 def _start(tried: Sequence[Measured], floor: float, rng: random.Random) -> Measured:

@@ -15,7 +15,7 @@ from eval.arms import Asked, ask_retrieval
 from eval.cases import Dataset, load_dataset
 from eval.charts import Dot, Line, frontier_chart
 from eval.errors import EvalError, RunError
-from eval.replay import Replayer, measurements_file
+from eval.replay import SPLIT, Replayer, measurements_file
 from eval.report import page
 from eval.run import RunProgress
 from eval.tuning import FLOOR_MEASURE, Tuning, tune
@@ -121,7 +121,7 @@ def tuning_json(found: Tuning, dataset: str, current: ContextSettings, profile: 
     return {
         "dataset": dataset,
         "floor": {FLOOR_MEASURE: found.floor},
-        "split": "by the parity of the SHA-256 of the question's id",
+        "split": SPLIT,
         "questions": {"searched": found.searched_questions, "proved": found.proved_questions},
         "current": {
             "settings": current.to_json(),
@@ -130,6 +130,7 @@ def tuning_json(found: Tuning, dataset: str, current: ContextSettings, profile: 
         },
         "pick": found.pick.to_json() if found.pick else None,
         "held": found.held,
+        "lossless": found.lossless.to_json() if found.lossless else None,
         "gain": _gain(found),
         "best": {FLOOR_MEASURE: round(found.best.retention, 6), "context_tokens": round(found.best.mean_tokens, 1)},
         "frontier": [point.to_json() for point in found.frontier],
@@ -140,13 +141,14 @@ def tuning_json(found: Tuning, dataset: str, current: ContextSettings, profile: 
 
 def _write(found: Tuning, bench: Workbench, profile: Profile | None, out: Path) -> None:
     content = tuning_json(found, bench.dataset.name, bench.context_settings, profile)
-    frontier = Line("farthing", [(point.proved.mean_tokens, point.retention) for point in found.frontier])
+    searched = [(point.searched.mean_tokens, point.searched.retention) for point in found.frontier]
+    proved = Line("farthing", [(point.proved.mean_tokens, point.retention) for point in found.frontier])
     dots = [Dot("current", found.current.mean_tokens, found.current_retention)]
     if found.pick:
         dots.append(Dot("picked", found.pick.proved.mean_tokens, found.pick.retention))
     tried = [(one.mean_tokens, one.retention) for one in found.tried]
-    chart = Markup(frontier_chart(tried, frontier, dots, found.floor))  # noqa: S704 - our own SVG, its labels escaped
-    html = page("tune.html", tuning=content, chart=chart, frontier=found.frontier, pick=found.pick)
+    chart = Markup(frontier_chart(tried, searched, proved, dots, found.floor))  # noqa: S704 - our own SVG, its labels escaped
+    html = page("tune.html", tuning=content, chart=chart, frontier=found.frontier, pick=found.pick, lossless=found.lossless)
     try:
         (out / TUNE_FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (out / TUNE_REPORT).write_text(html, encoding="utf-8")

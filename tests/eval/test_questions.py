@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from eval.cases import load_dataset
+from eval.errors import DatasetError
+from eval.questions import make_questions, write_questions
+from eval.run import run_dataset
+from indexing.embedding import Embedder
+from indexing.planning import NoProgress
+
+
+def test_drafts_make_a_dataset_that_runs_and_counts_them(
+    office: Path, settings: Settings, embedder: Embedder, tmp_path: Path
+) -> None:
+    rows = make_questions(settings, office / "docs")
+    assert all(row["review"] is True for row in rows)
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert any(row["must_include"] == ["3 days"] and row["evidence"][0]["doc"] == "parking.md" for row in rows)
+    folder = tmp_path / "drafts"
+    folder.mkdir()
+    (folder / "docs").symlink_to(office / "docs")
+    write_questions(rows, folder / "questions.jsonl")
+    assert len(load_dataset(folder).cases) == len(rows)
+    run = run_dataset(settings, folder, NoProgress(), ("smaller-k",), limit=5, embedder=embedder)
+    assert run.content["excluded"] == []
+    assert run.content["unreviewed"] == 5
+
+
+def test_reviewed_questions_are_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl").write_text("mine", encoding="utf-8")
+    with pytest.raises(DatasetError, match="cannot be written"):
+        write_questions([{"id": "a"}], tmp_path / "questions.jsonl")
+    assert (tmp_path / "questions.jsonl").read_text(encoding="utf-8") == "mine"
+
+
+def test_documents_without_headings_give_no_question(tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "a.md").write_text("Just a line.\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="no page with a heading"):
+        make_questions(settings, tmp_path)

@@ -7,9 +7,10 @@ from indexing.documents import Chunk
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched. `text` is the question, made to stand alone if it was a follow-up."""
+    """What is searched. `text` is the question; `background` is what was said before, for one that does not stand alone."""
 
     text: str
+    background: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
     AnsweringError
     ├── QuestionError         the question is empty or too long
+    ├── ConversationError     the state sent with a follow-up is empty or too long
     ├── UnknownLabelError     no document carries a label that the caller named
     ├── LabelRefusedError     the caller may not claim a label
     ├── NotReadyError         the model or the index is still being opened; asking again soon helps
@@ -18,6 +19,10 @@ class AnsweringError(Exception):
 
 class QuestionError(AnsweringError):
     """The question is empty or too long."""
+
+
+class ConversationError(AnsweringError):
+    """The state sent with a follow-up is empty or too long."""
 
 
 class UnknownLabelError(AnsweringError):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages, groundedness
+from app.answering.conversation import admit_conversation, resolve
 from app.answering.errors import UnknownLabelError
 from app.answering.extraction import extract
 from app.answering.profiles import ContextSettings
@@ -15,7 +16,7 @@ from app.costs.receipts import Stage, Till
 from indexing.documents import EVERYONE, AccessScope
 from indexing.embedding import Embedder
 from indexing.tokens import TokenCounter
-from retrieval.passages import Query
+from retrieval.followups import embed_query
 from retrieval.weights import Weights
 
 EXTRACTIVE = "extractive"
@@ -47,6 +48,7 @@ class AnswerService:
 
         Raises:
             QuestionError: The question is empty or too long.
+            ConversationError: The state of the conversation is empty or too long.
             UnknownLabelError: The scope names a label that no document carries.
             ChunkIndexError: There is no index, or it cannot be opened.
             EmbeddingError: The model cannot be loaded.
@@ -54,12 +56,13 @@ class AnswerService:
         """
         till = Till()
         question = admit(question, self._max_question_characters)
+        query = resolve(question.text, question.conversation and admit_conversation(question.conversation, self._counter))
         with self._index.lease() as generation:
             _refuse_unknown_labels(scope, generation)
             with till.free(Stage.EMBED_QUERY):
-                vector = self._embedder.embed_query(question.text)
+                vector = embed_query(query, self._embedder.embed_query)
             with till.free(Stage.SEARCH):
-                found = generation.retriever.find(Query(question.text), vector, scope)
+                found = generation.retriever.find(query, vector, scope)
             with till.free(Stage.CONTEXT):
                 evidence = generation.retriever.rank(found)
                 context = self._context_settings().make_context(evidence, self._weights, self._counter)

@@ -49,6 +49,7 @@ _SEARCH: Final = Row(
 PROBLEMS: Final[Mapping[type[Exception], Row]] = {
     answering.AnsweringError: _UNREACHABLE,
     answering.QuestionError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "question", "The question cannot be answered as it is"),
+    answering.ConversationError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "conversation", "The conversation cannot be used as it is"),
     answering.UnknownLabelError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-label", "No document carries this label"),
     answering.LabelRefusedError: Row(HTTPStatus.FORBIDDEN, "label-refused", "This label may not be claimed here"),
     answering.NotReadyError: Row(

@@ -1,17 +1,19 @@
 """A document is cut into chunks at unit borders, section by section, and every piece keeps its headings."""
 
+import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from indexing.documents import PREFACE, Chunk, Document, Unit, UnitKind, chunk_id
 from indexing.markdown_blocks import Block, BlockKind, markdown_blocks
-from indexing.plain_text import plain_text
+from indexing.plain_text import inseparable_spans, plain_text
 from indexing.sentences import sentence_spans
 from indexing.tokens import TokenCounter
 
-CHUNKER_VERSION: Final = "1"
+CHUNKER_VERSION: Final = "2"
 """Changes whenever the same Markdown may give other chunks; a sync with another version cuts everything again."""
 
 MAX_CHUNK_TOKENS: Final = 180
@@ -19,6 +21,9 @@ MAX_CHUNK_TOKENS: Final = 180
 
 MAX_UNIT_TOKENS: Final = 120
 """A longer list item is taken sentence by sentence, a longer table or code block in runs of lines."""
+
+_LINE_END = re.compile(r"\r\n?|\n")  # Markdown's; `str.splitlines` would end lines at form feeds and other separators, too
+_WORD = re.compile(r"\S+\s*")
 
 
 @dataclass(slots=True)
@@ -46,9 +51,9 @@ class _Page:
 
     def __init__(self, markdown: str) -> None:
         self.text = markdown
-        self._starts = [0]
-        for line in markdown.splitlines(keepends=True):
-            self._starts.append(self._starts[-1] + len(line))
+        self._starts = [0, *(match.end() for match in _LINE_END.finditer(markdown))]
+        if self._starts[-1] < len(markdown):
+            self._starts.append(len(markdown))
 
     def span(self, first: int, last: int) -> tuple[int, int]:
         """The characters of the lines `first` up to, not including, `last`, without white space around them."""
@@ -58,14 +63,7 @@ class _Page:
 
     def line_of(self, offset: int) -> int:
         """The line, from 0, that holds a character."""
-        low, high = 0, len(self._starts) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._starts[middle] <= offset:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+        return bisect_right(self._starts, offset) - 1
 
 
 def chunk_document(document: Document, counter: TokenCounter) -> list[Chunk]:
@@ -112,14 +110,15 @@ def _pieces(page: _Page, blocks: Sequence[Block], counter: TokenCounter) -> list
     introduction: int | None = None  # the last piece of the paragraph above the list or table
     for block in blocks:
         start, end = page.span(block.first, block.last)
-        if not _has_words(page.text[start:end]):
+        if not _has_words(page.text[start:end], code=block.kind is BlockKind.CODE):
             continue
         match block.kind:
             case BlockKind.PARAGRAPH:
                 lead_in = item_at.get(block.level) if block.level else None
-                _add_sentences(pieces, page.text, start, end, lead_in)
+                before = len(pieces)
+                _add_sentences(pieces, page.text, start, end, lead_in, counter)
                 if not block.level:
-                    introduction = len(pieces) - 1
+                    introduction = len(pieces) - 1 if len(pieces) > before else None
                     item_at = {}
             case BlockKind.ITEM:
                 lead_in = item_at.get(block.level - 1, introduction if block.level == 1 or not item_at else None)
@@ -129,33 +128,73 @@ def _pieces(page: _Page, blocks: Sequence[Block], counter: TokenCounter) -> list
             case _:
                 lead_in = item_at.get(block.level) if block.level else introduction
                 _add_lines(pieces, page.text, start, end, block.kind, lead_in, counter)
-    for piece, tokens in zip(pieces, counter.count_many([plain_text(page.text[p.start : p.end]) for p in pieces]), strict=True):
+    for piece, tokens in zip(pieces, counter.count_many([_plain(page.text, piece) for piece in pieces]), strict=True):
         piece.tokens = tokens
     return pieces
 
 
-def _has_words(text: str) -> bool:
-    return any(character.isalnum() for character in plain_text(text))
+def _plain(text: str, piece: _Piece) -> str:
+    return (_plain_code if piece.kind is UnitKind.CODE else plain_text)(text[piece.start : piece.end])
 
 
-def _add_sentences(pieces: list[_Piece], text: str, start: int, end: int, lead_in: int | None) -> None:
+def _plain_code(code: str) -> str:
+    """Code for the eyes of the index: every word of it, without fences, empty lines and indentation."""
+    return "\n".join(filter(None, (" ".join(line.split()) for line in _LINE_END.split(code)))).strip("`~\n")
+
+
+def _has_words(text: str, *, code: bool = False) -> bool:
+    return any(character.isalnum() for character in (_plain_code if code else plain_text)(text))
+
+
+def _add_sentences(pieces: list[_Piece], text: str, start: int, end: int, lead_in: int | None, counter: TokenCounter) -> None:
     begins_block = True
-    for first, last in sentence_spans(text[start:end]):
-        if _has_words(text[start + first : start + last]):
-            pieces.append(_Piece(start + first, start + last, UnitKind.SENTENCE, lead_in=lead_in, begins_block=begins_block))
+    for first, last in _sentences(text, start, end, counter):
+        if _has_words(text[first:last]):
+            pieces.append(_Piece(first, last, UnitKind.SENTENCE, lead_in=lead_in, begins_block=begins_block))
             begins_block = False
+
+
+def _sentences(text: str, start: int, end: int, counter: TokenCounter) -> Iterator[tuple[int, int]]:
+    """The sentences between two offsets of the page. One that would fill a chunk alone could never be sent, so it is cut."""
+    for first, last in sentence_spans(text[start:end]):
+        sentence = text[start + first : start + last]
+        if len(sentence) > MAX_CHUNK_TOKENS and counter.count(plain_text(sentence)) > MAX_CHUNK_TOKENS:
+            yield from ((start + first + one, start + first + other) for one, other in _runs_of_words(sentence, counter))
+        else:
+            yield start + first, start + last
+
+
+def _runs_of_words(sentence: str, counter: TokenCounter) -> Iterator[tuple[int, int]]:
+    """Cut at white space outside markup, into runs of at most `MAX_UNIT_TOKENS`; at a line end once a run is half full."""
+    unbroken = inseparable_spans(sentence)
+    words: list[list[int]] = []
+    for match in _WORD.finditer(sentence):
+        around = bisect_left(unbroken, (match.start(),)) - 1
+        if words and around >= 0 and match.start() < unbroken[around][1]:
+            words[-1][1] = match.end()
+        else:
+            words.append([match.start(), match.end()])
+    begin, size = 0, 0
+    counts = counter.count_many([f" {plain_text(sentence[first:last])}" for first, last in words])
+    for (first, _), tokens in zip(words, counts, strict=True):
+        line_end = _LINE_END.search(sentence, first - 1, first) if first else None
+        if size and (size + tokens > MAX_UNIT_TOKENS or (line_end and size >= MAX_UNIT_TOKENS // 2)):
+            yield begin, len(sentence[:first].rstrip())
+            begin, size = first, 0
+        size += tokens
+    yield begin, len(sentence)
 
 
 def _add_item(pieces: list[_Piece], text: str, start: int, end: int, lead_in: int | None, counter: TokenCounter) -> None:
     """A list item is one unit; a long one its first sentence, with the others leaning on it."""
-    spans = sentence_spans(text[start:end])
+    spans = list(_sentences(text, start, end, counter))
     if len(spans) == 1 or counter.count(plain_text(text[start:end])) <= MAX_UNIT_TOKENS // 2:
         pieces.append(_Piece(start, end, UnitKind.ITEM, lead_in=lead_in))
         return
     head = len(pieces)
     for number, (first, last) in enumerate(spans):
         kind = UnitKind.SENTENCE if number else UnitKind.ITEM
-        pieces.append(_Piece(start + first, start + last, kind, lead_in=head if number else lead_in, begins_block=not number))
+        pieces.append(_Piece(first, last, kind, lead_in=head if number else lead_in, begins_block=not number))
 
 
 def _add_lines(
@@ -166,7 +205,8 @@ def _add_lines(
     if counter.count(text[start:end]) <= MAX_UNIT_TOKENS:
         pieces.append(_Piece(start, end, unit_kind, lead_in=lead_in))
         return
-    lines = text[start:end].splitlines(keepends=True)
+    ends = [match.end() for match in _LINE_END.finditer(text, start, end)]
+    lines = [text[first:last] for first, last in zip([start, *ends], [*ends, end], strict=True)]
     head = 2 if kind is BlockKind.TABLE else 0
     head_index = len(pieces) if head else lead_in
     offset = start
@@ -183,7 +223,7 @@ def _add_lines(
         length = sum(map(len, run))
         last = offset + len(text[offset : offset + length].rstrip())
         is_head = head and number == 0
-        if _has_words(text[offset:last]):
+        if _has_words(text[offset:last], code=unit_kind is UnitKind.CODE):
             pieces.append(_Piece(offset, last, unit_kind, lead_in=lead_in if is_head else head_index, begins_block=number == 0))
         offset += length
 
@@ -221,8 +261,8 @@ def _chunk(
     own = pieces[run.start : run.stop]
     start, end = own[0].start, own[-1].end
     text = page.text[start:end]
-    preface_piece = next((p.lead_in for p in own if p.lead_in is not None and p.lead_in < run.start), None)
-    preface = "" if preface_piece is None else page.text[pieces[preface_piece].start : pieces[preface_piece].end]
+    before = sorted({piece.lead_in for piece in own if piece.lead_in is not None and piece.lead_in < run.start})
+    preface = "\n".join(page.text[pieces[position].start : pieces[position].end] for position in before)
     units = tuple(
         Unit(
             start=piece.start - start,
@@ -233,7 +273,7 @@ def _chunk(
         )
         for piece in own
     )
-    body = plain_text(f"{preface}\n{text}")
+    body = "\n".join(filter(None, (*(_plain(page.text, pieces[position]) for position in before), *_plain_parts(page.text, own))))
     headings = " > ".join([*([document.title] if document.title else []), *heading_path])
     place = (heading_path, text)
     identity = chunk_id(document.id, heading_path, text, occurrences[place])
@@ -255,6 +295,17 @@ def _chunk(
         words_text="\n".join(part for part in (document.shown_title, *heading_path, document.keywords, body) if part),
         preface=preface,
     )
+
+
+def _plain_parts(text: str, pieces: Sequence[_Piece]) -> Iterator[str]:
+    """What a reader sees from the first piece to the last. Code stands apart: nothing in it is a mark."""
+    at = pieces[0].start
+    for piece in pieces:
+        if piece.kind is UnitKind.CODE:
+            yield plain_text(text[at : piece.start])
+            yield _plain(text, piece)
+            at = piece.end
+    yield plain_text(text[at : pieces[-1].end])
 
 
 def _lines(document: Document, page: _Page, piece: _Piece) -> tuple[int, int] | None:

@@ -33,7 +33,8 @@ class Block:
     heading: str = ""
 
 
-_PARSER: Final = MarkdownIt("commonmark", {"html": True}).enable("table")
+# Only blocks are wanted, and reading what is inside them takes most of the time. Text nested deeper than the limit is lost.
+_PARSER: Final = MarkdownIt("commonmark", {"html": True, "maxNesting": 100}).enable("table").disable("inline")
 
 
 def markdown_blocks(markdown: str) -> list[Block]:
@@ -54,6 +55,8 @@ def markdown_blocks(markdown: str) -> list[Block]:
                 depth -= 1
             case "list_item_open":
                 item_open = True
+            case "list_item_close":
+                item_open = False  # it was empty
             case "heading_open" if token.map and depth == 0:
                 title = tokens[position + 1].content
                 blocks.append(Block(BlockKind.HEADING, token.map[0], token.map[1], int(token.tag[1]), title))

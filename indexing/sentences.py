@@ -1,10 +1,15 @@
 """Where sentences end, as offsets, so that what is cited can be found again on its page."""
 
 import re
+from bisect import bisect_left
 from typing import Final
 
-_END = re.compile(r"(?:[.!?…]+[\"'”’)\]*_]*|(?:  |\\)(?=\n)|<br ?/?>)(?=\s|$)")  # noqa: RUF001 - typographic quotes are meant
+from indexing.plain_text import inseparable_spans
+
+_END = re.compile(r"(?:(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+|(?:  |\\)(?=[\r\n])|<br ?/?>)(?=\s|$)")  # noqa: RUF001 - typographic quotes are meant
 _START = re.compile(r"\s*[\"'“‘(\[*_`<{#~-]*(?:[A-Z0-9À-Þ]|[^\W\d_a-zß-ÿ]|https?:|\{%)")  # noqa: RUF001 - as above
+_MORE = re.compile(r"\s*+\S")
+_NUMBER = re.compile(r"\s*+\d++\s*+")
 _ABBREVIATIONS: Final = frozenset(
     "e.g i.e etc vs cf al mr mrs ms dr prof st no nos approx dept inc ltd co corp jr sr fig eq sec ch vol pp ed eds est resp "
     "jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun u.s u.k a.m p.m".split()
@@ -15,17 +20,22 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Split a paragraph into sentences.
 
     A line break that Markdown makes hard (two spaces, a backslash, `<br>`) ends a sentence too. Abbreviations, initials, decimal
-    points and stops inside words end none. Nothing but white space lies between two spans.
+    points and stops inside words end none, and neither do those inside code, links, tags and comments. Nothing but white space
+    lies between two spans.
 
     Returns:
         `(start, end)` character offsets in reading order, without surrounding white space.
     """
     spans: list[tuple[int, int]] = []
+    unbroken = inseparable_spans(text)
     start = 0
     for match in _END.finditer(text):
         end = match.end()
         hard = match.group()[0] in " \\<"
-        if not hard and (text[start : match.start()].strip().isdigit() or not _ends_sentence(text, match.start(), end)):
+        if not hard and (_NUMBER.fullmatch(text, start, match.start()) or not _ends_sentence(text, match.start(), end)):
+            continue
+        around = bisect_left(unbroken, (end,)) - 1
+        if around >= 0 and end < unbroken[around][1]:
             continue
         _append(spans, text, start, end)
         start = end
@@ -34,7 +44,8 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _ends_sentence(text: str, stop: int, end: int) -> bool:
-    if not _START.match(text, end) and text[end:].strip():
+    more = _MORE.match(text, end)
+    if more and not _START.match(text, end):
         return False
     if text[stop] != ".":
         return True
@@ -43,7 +54,7 @@ def _ends_sentence(text: str, stop: int, end: int) -> bool:
     if before in _ABBREVIATIONS:
         return False
     # "J. Smith" is an initial and "1. Apply" a number, while "Option B." at the end of a line is neither.
-    return not (len(before) == 1 and before.isalpha() and text[end:].strip() != "" and text[end : end + 1] == " ")
+    return not (len(before) == 1 and before.isalpha() and more and text[end : end + 1] == " ")
 
 
 def _append(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:

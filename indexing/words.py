@@ -30,8 +30,10 @@ _local = threading.local()
 
 def words(text: str) -> list[str]:
     """The words and numbers of a text in order, folded to lower case without accents; `1,500` becomes `1500`."""
-    folded = unicodedata.normalize("NFKD", text.replace("’", "'").lower())  # noqa: RUF001 - the typographic apostrophe is meant
-    folded = "".join(c for c in folded if not unicodedata.combining(c)) if not folded.isascii() else folded
+    folded = text.replace("’", "'")  # noqa: RUF001 - the typographic apostrophe is meant
+    if not folded.isascii():
+        folded = "".join(c for c in unicodedata.normalize("NFKD", folded) if not unicodedata.combining(c))
+    folded = folded.lower()  # last: compatible forms, such as the trade mark sign, decompose into capitals
     return _TOKEN.findall(_THOUSANDS.sub("", folded))
 
 

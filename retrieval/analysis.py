@@ -1,5 +1,6 @@
 """Chunks and queries as sets of terms, made once and kept, so that scoring is counting."""
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -69,7 +70,7 @@ class AnalysedQuery:
 
     def coverage(self, found: AbstractSet[str]) -> float:
         """The share of the query's terms, weighted by rarity, that stand in `found`: 0 to 1."""
-        return sum(self.weights[term] for term in self.terms & found) / self.total
+        return math.fsum(self.weights[term] for term in self.terms & found) / self.total  # the same in any order of a set
 
     def bigram_share(self, found: frozenset[tuple[str, str]]) -> float:
         """The share of the query's neighbouring terms that are neighbours in `found` too: 0 to 1."""
@@ -84,7 +85,7 @@ def analyse_query(text: str, lexicon: Lexicon) -> AnalysedQuery:
     return AnalysedQuery(
         weights=weights,
         terms=frozenset(weights),
-        total=sum(weights.values()) or 1.0,
+        total=math.fsum(weights.values()) or 1.0,
         bigrams=tuple(pairwise(distinct)),
         numbers=tuple(word for word in words(text) if any(character.isdigit() for character in word)),
         form=question_form(text),

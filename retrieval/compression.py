@@ -46,8 +46,6 @@ def compress(
     weights: Weights,
     counter: TokenCounter,
     budget_tokens: int,
-    assured_tokens: int = 0,
-    min_unit_score: float = 0.0,
 ) -> Context:
     """Pack the units that most likely answer the question into the budget.
 
@@ -63,19 +61,19 @@ def compress(
         weights: The learned weights.
         counter: Counts the packed text.
         budget_tokens: The most tokens that the context may have, headings included.
-        assured_tokens: Beyond so many tokens, only units that are likely enough are taken: an easy question stays cheap.
-        min_unit_score: How likely that is, in [0, 1].
 
     Returns:
         The context, documents in the order of their best passage, units of one document in reading order. Empty when nothing
         fits.
     """
     pool = _pool(evidence, passages, weights)
-    chosen = _fill(pool, budget_tokens, assured_tokens, min_unit_score)
+    groups = _fill(pool, budget_tokens)
+    chosen = set[int]().union(*groups)
     text = _render(pool, chosen)
     tokens = counter.count(text)
-    while tokens > budget_tokens and chosen:  # the parts were counted one by one; together they may be a few tokens more
-        chosen.remove(min(chosen, key=lambda index: pool.units[index].score))
+    while tokens > budget_tokens:  # the parts were counted one by one; together they may be a few tokens more
+        groups.pop()  # a whole group, so that no unit loses what it cannot be read without
+        chosen = set[int]().union(*groups)
         text = _render(pool, chosen)
         tokens = counter.count(text)
     return Context(tuple(pool.units[index] for index in _reading_order(pool, chosen)), text, tokens)
@@ -92,15 +90,15 @@ def _pool(evidence: Evidence, passages: Sequence[Passage], weights: Weights) -> 
     return _Pool(units, [evidence.analysed[unit.chunk.id] for unit in units], first_of_chunk, document_order)
 
 
-def _fill(pool: _Pool, budget_tokens: int, assured_tokens: int, min_unit_score: float) -> set[int]:
+def _fill(pool: _Pool, budget_tokens: int) -> list[set[int]]:
+    """The units taken, likeliest first, each with the companions that were not there yet."""
+    groups: list[set[int]] = []
     chosen: set[int] = set()
     headings: set[tuple[str, ...]] = set()
     prefaces: set[str] = set()
     seen_texts: set[str] = set()
     used = misses = 0
     for index in sorted(range(len(pool.units)), key=lambda index: -pool.units[index].score):
-        if used >= assured_tokens and pool.units[index].score < min_unit_score:
-            break
         if index in chosen or _text(pool, index) in seen_texts:
             continue
         wanted = _with_companions(pool, index) - chosen
@@ -122,11 +120,12 @@ def _fill(pool: _Pool, budget_tokens: int, assured_tokens: int, min_unit_score: 
         misses = 0
         used += cost
         chosen |= wanted
+        groups.append(wanted)
         headings.update(above)
         seen_texts.update(_text(pool, one) for one in wanted)
         if needs_preface:
             prefaces.add(chunk.id)
-    return chosen
+    return groups
 
 
 def _with_companions(pool: _Pool, index: int) -> set[int]:
@@ -136,6 +135,8 @@ def _with_companions(pool: _Pool, index: int) -> set[int]:
     last = first + len(unit.chunk.units) - 1
     wanted: set[int] = set()
     waiting = [index]
+    if index < last and unit.chunk.units[index + 1 - first].kind is UnitKind.SENTENCE and _CAVEAT.search(_text(pool, index + 1)):
+        waiting.append(index + 1)
     while waiting:
         current = waiting.pop()
         if current in wanted:
@@ -146,8 +147,6 @@ def _with_companions(pool: _Pool, index: int) -> set[int]:
             waiting.append(first + own.lead_in)
         if current > first and own.kind is UnitKind.SENTENCE and _OPENER.match(_text(pool, current)):
             waiting.append(current - 1)
-    if index < last and unit.chunk.units[index + 1 - first].kind is UnitKind.SENTENCE and _CAVEAT.search(_text(pool, index + 1)):
-        wanted.add(index + 1)
     return wanted
 
 

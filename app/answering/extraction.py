@@ -1,6 +1,6 @@
 """The extractive rung: the units that answer, word for word, without any model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,8 +68,11 @@ def _choose(evidence: Evidence, context: Context, settings: ExtractionSettings) 
         if number in chosen:
             own += 1
             continue
-        group = _with_list(evidence, units, number, settings.max_list_items) - chosen
-        cost = sum(_analysed(evidence, units[one]).tokens for one in group)
+        alone = _with_introduction(units, number) - chosen
+        group = alone | _items_beside(evidence, units, number, settings.max_list_items) - chosen
+        if not chosen and _tokens(evidence, units, group) > settings.max_tokens:
+            group = _fitting(evidence, units, alone, group, settings.max_tokens)
+        cost = _tokens(evidence, units, group)
         if chosen and used + cost > settings.max_tokens:
             continue
         chosen |= group
@@ -78,18 +81,35 @@ def _choose(evidence: Evidence, context: Context, settings: ExtractionSettings) 
     return chosen
 
 
-def _with_list(evidence: Evidence, units: Sequence[ContextUnit], number: int, max_items: int) -> set[int]:
-    """A unit with its introduction; of a list that is asked for, with the items beside it as far as the context has them."""
+def _with_introduction(units: Sequence[ContextUnit], number: int) -> set[int]:
     unit = units[number]
     lead_in = unit.chunk.units[unit.position].lead_in
-    wanted = {number}
-    wanted |= {other for other, one in enumerate(units) if _same_chunk(one, unit) and one.position == lead_in}
-    if evidence.terms.form is QuestionForm.LIST:
-        is_item = unit.chunk.units[unit.position].kind is UnitKind.ITEM
-        head = lead_in if is_item else unit.position
-        items = [other for other, one in enumerate(units) if _same_chunk(one, unit) and _hangs_on(one, head)]
-        wanted |= set(items[:max_items])
-    return wanted
+    return {number, *(other for other, one in enumerate(units) if _same_chunk(one, unit) and one.position == lead_in)}
+
+
+def _items_beside(evidence: Evidence, units: Sequence[ContextUnit], number: int, max_items: int) -> set[int]:
+    """Of a list that is asked for, the items that the context has; nothing for other questions."""
+    if evidence.terms.form is not QuestionForm.LIST:
+        return set()
+    unit = units[number]
+    own = unit.chunk.units[unit.position]
+    head = own.lead_in if own.kind is UnitKind.ITEM else unit.position
+    items = [other for other, one in enumerate(units) if _same_chunk(one, unit) and _hangs_on(one, head)]
+    return set(items[:max_items])
+
+
+def _fitting(evidence: Evidence, units: Sequence[ContextUnit], alone: set[int], group: set[int], max_tokens: int) -> set[int]:
+    """The best unit with what introduces it, and of its list the first items that leave the answer short enough."""
+    fitting = set(alone)
+    for number in sorted(group - alone):
+        if _tokens(evidence, units, {*fitting, number}) > max_tokens:
+            break
+        fitting.add(number)
+    return fitting
+
+
+def _tokens(evidence: Evidence, units: Sequence[ContextUnit], numbers: Iterable[int]) -> int:
+    return sum(_analysed(evidence, units[number]).tokens for number in numbers)
 
 
 def _tells(evidence: Evidence, unit: ContextUnit) -> bool:

@@ -68,10 +68,10 @@ def test_units_of_evidence_learn_to_be_likelier_and_are_kept(examples: list[Exam
     assert tuple(weights) == UNIT_FEATURES
     assert np.isfinite(bias)
     learned = learn({"one": examples[:4], "two": examples[4:]})
-    kept, tokens = retention(examples, learned, COUNTER, 30)
+    (kept, tokens), nothing = retention(examples, learned, COUNTER, [30, 0])
     assert kept == 1.0
     assert 0 < tokens <= 30
-    assert retention(examples, learned, COUNTER, 0) == (0.0, 0.0)
+    assert nothing == (0.0, 0.0)
 
 
 def test_the_bias_keeps_the_stated_share_answerable(examples: list[Example]) -> None:
@@ -82,7 +82,7 @@ def test_the_bias_keeps_the_stated_share_answerable(examples: list[Example]) -> 
         rows = np.array(passage_features(found.terms, found.candidates, found.analysed))
         strangers.append(Example(LabelledQuestion(question, question, ()), found, rows, ()))
     learned = learn({"all": examples})
-    answerable, bias = fit_answerable(examples, strangers, learned, COUNTER)
+    answerable, bias = fit_answerable(examples, strangers[:1], strangers[1:], learned, COUNTER)
     assert tuple(answerable) == ANSWERABLE_FEATURES
     complete = Weights(learned.passage, learned.unit, learned.unit_bias, answerable, bias)
 

@@ -17,7 +17,7 @@ from eval.compare import compare_runs
 from eval.gate import check_baseline, read_baselines
 from eval.questions import make_questions, write_questions
 from eval.run import default_out, run_dataset, write_run
-from eval.terminal import ProgressBar, show_comparison, show_gate, show_run, show_tuning, warn_excluded
+from eval.terminal import ProgressBar, show_comparison, show_gate, show_run, show_tuning, warn
 from eval.tuning_run import parse_floor, tune_dataset
 
 app = typer.Typer(
@@ -64,7 +64,7 @@ def run(
         raise typer.Exit(INTERRUPTED) from None
     folder = out or default_out(result.content["dataset"])
     write_run(result, folder)
-    warn_excluded(result.content)
+    warn(result.content)
     screen = console(sys.stdout)
     if json:
         print(json_format.dumps(result.content, ensure_ascii=False))  # noqa: T201 - results go to stdout
@@ -92,7 +92,7 @@ def gate() -> None:
     for baseline in read_baselines():
         with ProgressBar() as bar:
             result, verdicts = check_baseline(settings, baseline, bar)
-        warn_excluded(result.content)
+        warn(result.content)
         show_gate(baseline.file.stem, verdicts, screen)
         red = red or not all(verdict.holds for verdict in verdicts)
     raise typer.Exit(PARTLY if red else OK)

@@ -44,12 +44,15 @@ class ProgressBar:
         self._bar.update(self._tasks[phase], completed=done, total=total)
 
 
-def warn_excluded(run: Mapping[str, Any]) -> None:
-    """Name the rows that were left out, with their lines."""
+def warn(run: Mapping[str, Any]) -> None:
+    """Name the rows that were left out, with their lines, and say what failed."""
     for row in run["excluded"]:
         complain(f"left out: line {row['line']}, {row['id']}: {row['reason']}")
     if run["unreviewed"]:
         complain(f"{run['unreviewed']} of the questions were generated, and nobody has reviewed them yet")
+    for name, figures in run["arms"].items():
+        if failed := figures["failed"]:
+            complain(f"{len(failed)} cases failed in {name}; the first is {failed[0]['id']}: {failed[0]['error']}")
 
 
 def show_run(run: Mapping[str, Any], out: Console) -> None:

@@ -26,5 +26,5 @@ def test_a_real_handbook_runs(
     assert len(content["excluded"]) - len(by_text) <= unfindable
     for figures in content["arms"].values():
         assert figures["failed"] == []
-        assert figures["evidence_retention"]["mean"] > 0.15
+    assert content["arms"]["farthing"]["evidence_retention"]["mean"] > 0.3, "words alone find as much"
     assert content["arms"]["farthing"]["context_tokens"]["mean"] <= settings.retrieval.budget_tokens

@@ -16,7 +16,7 @@ from indexing.words import terms, words
 from retrieval.lexicon import Lexicon, inverse_document_frequency
 from retrieval.question_form import QuestionForm, question_form
 
-CACHED_CHUNKS: Final = 20_000
+CACHED_CHUNKS: Final = 8_000
 """How many analysed chunks a generation keeps, at about 6 KB each."""
 
 

@@ -168,6 +168,7 @@ def _render(pool: _Pool, chosen: set[int]) -> str:
     printed: set[tuple[str, ...]] = set()
     place: tuple[str, ...] | None = None
     before: ContextUnit | None = None
+    opened = 0  # where the lines under the present headings begin; what introduces a list is not repeated among them
     for index in _reading_order(pool, chosen):
         unit = pool.units[index]
         above = _headings(unit.chunk)
@@ -175,10 +176,10 @@ def _render(pool: _Pool, chosen: set[int]) -> str:
             new = [heading[-1] for heading in above if heading not in printed]
             lines.append(" > ".join(new or above[-1][-1:]))
             printed.update(above)
-            place, before = above[-1], None
+            place, before, opened = above[-1], None, len(lines)
         same_chunk = before is not None and before.chunk.id == unit.chunk.id
         if not same_chunk and _needs_preface(pool, (one for one in chosen if pool.units[one].chunk.id == unit.chunk.id)):
-            lines.append(pool.analysed[index].preface)
+            lines += (line for line in pool.analysed[index].preface.split("\n") if line not in lines[opened:])
             before = None
         if before is not None and same_chunk and _same_paragraph(before, unit):
             lines[-1] += " " + _text(pool, index)

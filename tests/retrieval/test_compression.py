@@ -108,9 +108,8 @@ def test_an_introduction_in_an_earlier_chunk_is_printed_as_preface() -> None:
     context = packed(evidence, 12)
     assert texts(context) == ["a zebra"]
     assert context.text.endswith("You must not bring:\na zebra")
-    everything = packed(evidence).text
-    chunks = {passage.chunk.id for passage in evidence.passages}
-    assert everything.count("You must not bring:") == len(chunks)
+    assert len(evidence.passages) > 1
+    assert packed(evidence).text.count("You must not bring:") == 1  # the chunk before has it
 
 
 @pytest.mark.parametrize(

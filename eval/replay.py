@@ -87,8 +87,8 @@ class Replayer:
         return self._measured(settings, half, "compressed")
 
     def measure_whole(self, settings: ContextSettings, half: str) -> Measured:
-        """The same with the selected passages sent whole; the budget says nothing here."""
-        whole = self._measured(replace(settings, budget_tokens=1), half, "whole")
+        """The same with the selected passages sent whole; budget and scales say nothing here."""
+        whole = self._measured(ContextSettings(1, settings.selection), half, "whole")
         return replace(whole, settings=settings)
 
     def _measured(self, settings: ContextSettings, half: str, what: str) -> Measured:

@@ -191,7 +191,8 @@ def beside(value: Any, measure: Measure) -> str:
     if not isinstance(value, Mapping):
         return ""
     if "p50" in value:
-        return ", ".join(f"{name} {number(value[name])}" for name in ("p50", "p95", "p99") if name in value)
+        names = ("p50", "p95") if "mean" in value else ("p95", "p99")
+        return ", ".join(f"{name} {number(value[name])}" for name in names)
     if measure.share:
         return f"{value['low'] * 100:.1f} to {value['high'] * 100:.1f}"
     return f"{number(value['low'])} to {number(value['high'])}"

@@ -188,8 +188,8 @@ def show_tuning(tuning: Tuning, out: Console) -> None:
     _show_pick(tuning, out)
     _show_lossless(tuning, out)
     out.print(
-        f"The search took {tuning.seconds:.0f} s: {tuning.replayed:,} questions replayed, {tuning.reused:,} reused from before, "
-        "no model call, $0."
+        f"The search took {tuning.seconds:.0f} s: {tuning.replayed:,} questions replayed, {tuning.reused:,} taken from what was "
+        "measured before, no model call, $0."
     )
 
 

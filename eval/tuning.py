@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Final
 
 from app.answering.profiles import UNIT_GROUPS, ContextSettings
@@ -24,8 +25,10 @@ _BUDGETS: Final = (120, 1_500)
 _GAPS: Final = (0.5, 12.0)
 _CEILING: Final = 20
 _SCALES: Final = (0.5, 2.0)
-_WIDE_BUDGETS: Final = (500, 700, 850, 1000, 1150, 1250, 1350, 1500)
+_WIDE_BUDGETS: Final = (400, 550, 700, 850, 1000, 1150, 1250, 1350, 1500, 1650)
+_WIDE_SCALES: Final = (1.0, 1.5)
 _WIDE_CEILINGS: Final = (20, 30, 40, 50)
+_FILLED: Final = 0.9
 _FEWEST: Final = 10
 """A half with fewer questions than this proves nothing."""
 
@@ -196,14 +199,16 @@ def _first_trials(current: ContextSettings, rng: random.Random) -> Iterator[Cont
 def _lossless(replayer: Replayer, current: ContextSettings) -> FrontierPoint | None:
     """Wide selections, compressed: the cheapest that keeps nearly all of what they hold whole."""
     found: list[Measured] = []
-    for ceiling in _WIDE_CEILINGS:
+    for ceiling, budget, scale in product(_WIDE_CEILINGS, _WIDE_BUDGETS, _WIDE_SCALES):
         selection = replace(current.selection, max_score_gap=_GAPS[1], ceilings=dict.fromkeys(QuestionForm, ceiling))
-        for budget in _WIDE_BUDGETS:
-            settings = replace(current, budget_tokens=budget, selection=selection)
-            whole, compressed = replayer.measure_whole(settings, SEARCH), replayer.measure(settings, SEARCH)
-            lost = whole.retention - compressed.retention
-            if lost <= LOST_POINTS and whole.mean_tokens >= FEWER_TIMES * compressed.mean_tokens:
-                found.append(compressed)
+        settings = ContextSettings(budget, selection, {**current.unit_scales, "passage": scale})
+        whole = replayer.measure_whole(settings, SEARCH)
+        if whole.mean_tokens < FEWER_TIMES * _FILLED * budget:
+            continue  # a budget is nearly filled, so this one cannot be so many times smaller
+        compressed = replayer.measure(settings, SEARCH)
+        lost = whole.retention - compressed.retention
+        if lost <= LOST_POINTS and whole.mean_tokens >= FEWER_TIMES * compressed.mean_tokens:
+            found.append(compressed)
     return _prove(replayer, min(found, key=lambda one: one.mean_tokens)) if found else None
 
 

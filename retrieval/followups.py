@@ -5,8 +5,8 @@ for a constant, the mean of its cosines; so one search gives the ranking fused b
 By words: one BM25 search for the words of both, which adds their scores up.
 In the ranker and in the context, the background's terms weigh less than the question's own.
 
-On two sets of follow-ups this found as much as, or more than, ranking both readings and fusing by reciprocal rank, and a
-background that had nothing to do with the question cost less: `python -m eval.benchmarks.followups`.
+Ranking both readings by themselves and fusing by reciprocal rank was tried: it found less on two sets of follow-ups, and a
+background that had nothing to do with the question cost more. `python -m eval.benchmarks.followups` measures what stands here.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from retrieval.lexicon import Lexicon
 from retrieval.passages import Query
 
 BACKGROUND_WEIGHT: Final = 0.3
-"""What a term of the background weighs, beside one of the question's own that is as rare. Between 0.2 and 0.5 nothing changes."""
+"""What a term of the background weighs, beside one of the question's own that is as rare. Between 0.2 and 0.5 little changes."""
 
 
 def embed_query(query: Query, embed: Callable[[str], NDArray[np.float32]]) -> NDArray[np.float32]:

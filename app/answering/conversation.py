@@ -2,12 +2,12 @@
 
 The state is small on purpose: the question before, and title and headings of the section that its answer cited first. The names
 that a follow-up leaves out stand in them. No transcript is kept, and no model is asked. Names taken from the cited text itself
-were tried and changed nothing (`python -m eval.benchmarks.followups`).
+were tried and changed nothing. `python -m eval.benchmarks.followups` measures what stands here.
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.answering.characters import usable_text
@@ -106,7 +106,12 @@ class Conversation:
     @property
     def text(self) -> str:
         """Everything in it, as it is counted and searched."""
-        return "\n".join(part for part in (self.question, self.title, *self.heading_path) if part)
+        return "\n".join(part for part in (self.question, self.section) if part)
+
+    @property
+    def section(self) -> str:
+        """The title and headings alone."""
+        return "\n".join(part for part in (self.title, *self.heading_path) if part)
 
 
 def continue_from(question: str, title: str, heading_path: Sequence[str], counter: TokenCounter) -> Conversation:
@@ -115,15 +120,13 @@ def continue_from(question: str, title: str, heading_path: Sequence[str], counte
     Headings go first, the outermost before the others, then the title, until they fill at most half; then the words of the
     question, the first before the others, since people say what they want last.
     """
-    path = tuple(heading_path)
-    while path and counter.count("\n".join((title, *path))) > _MAX_SECTION_TOKENS:
-        path = path[1:]
-    kept_title = title if counter.count(title) <= _MAX_SECTION_TOKENS else ""
-    kept_words = question.split()
-    conversation = Conversation(question.strip(), kept_title, path)
-    while kept_words and counter.count(conversation.text) > MAX_STATE_TOKENS:
-        kept_words = kept_words[1:]
-        conversation = Conversation(" ".join(kept_words), kept_title, path)
+    conversation = _usable(Conversation(question, title, tuple(heading_path)))
+    while conversation.heading_path and counter.count(conversation.section) > _MAX_SECTION_TOKENS:
+        conversation = replace(conversation, heading_path=conversation.heading_path[1:])
+    if counter.count(conversation.section) > _MAX_SECTION_TOKENS:
+        conversation = replace(conversation, title="")
+    while counter.count(conversation.text) > MAX_STATE_TOKENS:
+        conversation = replace(conversation, question=_without_beginning(conversation.question))
     return conversation
 
 
@@ -133,9 +136,7 @@ def admit_conversation(conversation: Conversation, counter: TokenCounter) -> Con
     Raises:
         ConversationError: The question before is empty, or all together are longer than `MAX_STATE_TOKENS`.
     """
-    admitted = Conversation(
-        usable_text(conversation.question), usable_text(conversation.title), tuple(map(usable_text, conversation.heading_path))
-    )
+    admitted = _usable(conversation)
     if not admitted.question:
         raise ConversationError("The conversation has no question. Send the question before this one, or no conversation.")
     tokens = counter.count(admitted.text)
@@ -172,6 +173,17 @@ def stands_alone(question: str) -> bool:
         or (len(content - _TAIL_TERMS) <= _FEW_TERMS and _LEAVES_OUT_THE_OTHER.search(plain))
         or _names_no_subject(plain, content)
     )
+
+
+def _usable(conversation: Conversation) -> Conversation:
+    path = tuple(map(usable_text, conversation.heading_path))
+    return Conversation(usable_text(conversation.question), usable_text(conversation.title), path)
+
+
+def _without_beginning(text: str) -> str:
+    """The text without its first word, or where it is a single one, without its first half."""
+    _, _, rest = text.partition(" ")
+    return rest.strip() or text[(len(text) + 1) // 2 :]
 
 
 def _points_back(plain: str) -> bool:

@@ -16,7 +16,7 @@ from app.answering.service import AnswerService
 from app.api.errors import install_problem_handlers
 from app.api.gate import AskGate, SafeHeaders
 from app.api.readiness import Readiness
-from app.api.schemas import AnswerShape, AskRequest, ProblemShape, StatusShape, answer_shape, status_shape
+from app.api.schemas import AnswerShape, AskRequest, ProblemShape, StatusShape, answer_shape, conversation, status_shape
 from app.status import Status
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScope, parse_labels
 
@@ -76,7 +76,7 @@ def create_application(
         """Answer a question from the documents that the caller may read, with citations and the bill, or abstain."""
         readiness.require()
         scope = _scope(request.labels, http_labels)
-        shape = answer_shape(service.ask(Question(request.question), scope))
+        shape = answer_shape(service.ask(Question(request.question, conversation(request.conversation)), scope))
         _log.info("asked", id=shape.id, outcome=shape.outcome, ms=shape.receipt.ms)
         return shape
 

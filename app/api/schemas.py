@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.answering.answers import Abstention, Answer, Citation
+from app.answering.conversation import Conversation
 from app.costs.pricing import plain_usd
 from app.costs.receipts import Receipt
 from app.status import Status
@@ -17,11 +18,23 @@ class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ConversationShape(_Shape):
+    """What came before a follow-up: the question, and title and heading path of the first citation of its answer.
+
+    All together may have 120 tokens. After an abstention there is only the question.
+    """
+
+    question: str
+    title: str = ""
+    heading_path: Annotated[list[str], Field(max_length=100)] = []
+
+
 class AskRequest(_Shape):
-    """A question, and the access labels that the caller claims; without any, `everyone`."""
+    """A question, and the access labels that the caller claims; without any, `everyone`. `conversation` goes with a follow-up."""
 
     question: str
     labels: Annotated[list[str], Field(max_length=100)] = []
+    conversation: ConversationShape | None = None
 
 
 class CitationShape(_Shape):
@@ -112,6 +125,11 @@ class ProblemShape(_Shape):
     status: int
     detail: str
     instance: str
+
+
+def conversation(shape: ConversationShape | None) -> Conversation | None:
+    """What came before a follow-up, as the service takes it."""
+    return Conversation(shape.question, shape.title, tuple(shape.heading_path)) if shape else None
 
 
 def answer_shape(answer: Answer) -> AnswerShape:

@@ -60,12 +60,16 @@ def index(
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="A question, in quotes.")],
     label: Labels = None,
+    after: Annotated[
+        Path | None,
+        typer.Option(metavar="PREVIOUS.json", help="The question follows this answer, as --json printed it; - reads stdin."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Answer a question from the indexed documents, or abstain and show the closest pages."""
     from app.cli.commands import ask as command
 
-    raise typer.Exit(command.run(question, tuple(label or ()), as_json=json))
+    raise typer.Exit(command.run(question, tuple(label or ()), after, as_json=json))
 
 
 @app.command()

@@ -1,29 +1,34 @@
 """`farthing ask`."""
 
 import sys
+from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from app.answering.conversation import Conversation, continue_from
 from app.answering.questions import Question, admit
 from app.api.schemas import AnswerShape, CitationShape, ReceiptShape, answer_shape
-from app.bootstrap import build_service
+from app.bootstrap import build_counter, build_service
 from app.cli import OK, PARTLY
 from app.cli.rendering import console, dollars, printable, table
+from app.errors import AppError
 from app.settings import load_settings
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope, parse_labels
 
 
-def run(question: str, labels: tuple[str, ...], *, as_json: bool) -> int:
-    """Answer one question; the exit status says whether it was answered."""
+def run(text: str, labels: tuple[str, ...], after: Path | None, *, as_json: bool) -> int:
+    """Answer one question, a follow-up when it comes `after` an answer; the exit status says whether it was answered."""
     settings = load_settings()
     scope = AccessScope(DEFAULT_TENANT, frozenset({EVERYONE, *parse_labels(labels)}))
+    question = Question(text, _read_conversation(after) if after else None)
     # Before anything heavy is imported: a question that will be refused should not wait for the model.
-    admit(Question(question), settings.answering.max_question_characters)
+    admit(question, settings.answering.max_question_characters)
     service = build_service(settings)
     try:
         service.warm_up()  # opening and loading are not this answer's doing, and not on its receipt
-        shape = answer_shape(service.ask(Question(question), scope))
+        shape = answer_shape(service.ask(question, scope))
     finally:
         service.close()
     if as_json:
@@ -31,6 +36,19 @@ def run(question: str, labels: tuple[str, ...], *, as_json: bool) -> int:
     else:
         show(shape, console(sys.stdout))
     return OK if shape.outcome == "answered" else PARTLY
+
+
+def _read_conversation(after: Path) -> Conversation:
+    """What a follow-up may lean on, from an answer as `--json` printed it."""
+    name = "standard input" if str(after) == "-" else str(after)
+    try:
+        previous = AnswerShape.model_validate_json(sys.stdin.buffer.read() if str(after) == "-" else after.read_bytes())
+    except OSError as error:
+        raise AppError(f"The previous answer {name} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise AppError(f"{name} does not hold an answer. Keep one with: farthing ask QUESTION --json > PREVIOUS.json") from error
+    title, path = (previous.citations[0].title, previous.citations[0].heading_path) if previous.citations else ("", [])
+    return continue_from(previous.question, title, path, build_counter())
 
 
 def show(answer: AnswerShape, out: Console) -> None:

@@ -159,6 +159,27 @@ def test_a_body_that_is_no_json_at_all_is_a_problem(client: TestClient, body: by
     assert response.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.usefixtures("best_unit_answers")
+def test_a_follow_up_is_searched_with_what_came_before(client: TestClient) -> None:
+    before = ask(client, "What may a hotel cost?").json()["citations"][0]
+    state = {"question": "What may a hotel cost?", "title": before["title"], "heading_path": before["heading_path"]}
+    alone = ask(client, "And where do unused ones go?").json()
+    after = ask(client, "And where do unused ones go?", conversation=state).json()
+    assert list(after) == ANSWER_KEYS
+    assert after["question"] == "And where do unused ones go?"
+    assert [one["citations"][0]["document"] for one in (alone, after)] == ["leave.md", "travel.md"]
+    own = ask(client, "How many days of paid leave has everybody?", conversation=state).json()
+    assert own["citations"][0]["document"] == "leave.md"
+
+
+def test_a_conversation_that_cannot_be_used_is_a_problem(client: TestClient) -> None:
+    long = problem(ask(client, "And then?", conversation={"question": "How much leave? " * 100}), 422, "conversation")
+    assert "the limit is 120" in long
+    assert "no question" in problem(ask(client, "And then?", conversation={"question": " "}), 422, "conversation")
+    for wrong in ({}, [], "text", {"question": "Why?", "transcript": "..."}, {"question": "Why?", "heading_path": "Days"}):
+        problem(ask(client, "And then?", conversation=wrong), 422, "invalid-request")
+
+
 def test_a_label_that_may_not_be_claimed_is_refused(client: TestClient) -> None:
     assert "'hr' may not be claimed" in problem(ask(client, labels=["hr"]), 403, "label-refused")
 

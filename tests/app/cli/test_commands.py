@@ -1,5 +1,6 @@
 """Index, ask, status and doctor as a person calls them, with a model that hashes words."""
 
+import io
 import json
 import os
 import signal
@@ -191,6 +192,31 @@ def test_ask_json_prints_what_the_http_route_returns(run: Run) -> None:
         for line in answer["receipt"]["lines"]:
             line.pop("ms")
     assert json.dumps(printed) == json.dumps(returned)
+
+
+@pytest.mark.usefixtures("best_unit_answers")
+def test_a_follow_up_comes_after_a_kept_answer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("index", "docs")
+    kept = run("ask", "What may a hotel cost?", "--json").out
+    Path("previous.json").write_text(kept, encoding="utf-8")
+    follow_up = "And where do unused ones go?"
+    (from_file,) = json.loads(run("ask", follow_up, "--after", "previous.json", "--json").out)["citations"]
+    assert from_file["document"] == "travel.md"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(kept.encode())))
+    (from_stdin,) = json.loads(run("ask", follow_up, "--after", "-", "--json").out)["citations"]
+    assert from_stdin == from_file
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "nowhere.json cannot be read"), ("", "does not hold an answer"), ('{"question": "Why?"}', "does not hold an answer")],
+)
+def test_a_previous_answer_that_cannot_be_read_is_refused(run: Run, content: str | None, words: str) -> None:
+    if content is not None:
+        Path("nowhere.json").write_text(content, encoding="utf-8")
+    done = run("ask", "And then?", "--after", "nowhere.json")
+    assert (done.status, done.out) == (cli.REFUSED, "")
+    assert words in done.err
 
 
 @pytest.mark.usefixtures("best_unit_answers")

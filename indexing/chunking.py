@@ -1,5 +1,6 @@
 """A document is cut into chunks at unit borders, section by section, and every piece keeps its headings."""
 
+import math
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -235,7 +236,7 @@ def _runs(pieces: Sequence[_Piece]) -> list[range]:
     start, size, left = 0, 0, total
     for position, piece in enumerate(pieces):
         parts_left = -(-left // MAX_CHUNK_TOKENS)
-        target = left / parts_left if parts_left else MAX_CHUNK_TOKENS
+        target = left / parts_left if parts_left > 1 else math.inf  # what is left fits into one
         full = size + piece.tokens > MAX_CHUNK_TOKENS
         enough = size >= target * (0.85 if piece.begins_block and piece.lead_in is None else 1.0)
         if size and (full or enough):

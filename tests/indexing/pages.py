@@ -116,7 +116,8 @@ def _code(page: Page, draw: st.DrawFn) -> str:
 
 
 def _indented_code(page: Page, draw: st.DrawFn) -> str:
-    return "\n".join(f"    {{% {page.word()} %}}" for _ in range(draw(st.integers(1, 5))))
+    lines = "\n".join(f"    {{% {page.word()} %}}" for _ in range(draw(st.integers(1, 5))))
+    return f"***\n\n{lines}"  # behind a list, without the rule, it would be a paragraph of the last item
 
 
 def _quote(page: Page, draw: st.DrawFn) -> str:

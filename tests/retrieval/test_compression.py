@@ -36,7 +36,7 @@ def assert_readable(context: Context) -> None:
         assert shown_text(unit.chunk, unit.position) in context.text
         own = unit.chunk.units[unit.position]
         if own.lead_in == PREFACE:
-            assert plain_text(unit.chunk.preface) in context.text
+            assert all(line in context.text for line in plain_text(unit.chunk.preface).split("\n"))
         elif own.lead_in is not None:
             assert (unit.chunk.id, own.lead_in) in held
         place = (unit.chunk.ordinal, unit.position)

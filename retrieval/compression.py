@@ -1,5 +1,7 @@
 """The units that answer, under a budget, in reading order: none is cut, and none stands without its lead-in."""
 
+import heapq
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,15 @@ _OPENER: Final = re.compile(
 )
 _JOIN_TOKENS: Final = 1
 """What the line break or space around a unit costs."""
+
+_NEIGHBOUR_LOG_ODDS: Final = 0.3
+"""How much likelier a unit becomes when the one beside it is chosen.
+
+Source: on 463 questions over three sets of pages, at 450 and 500 tokens, 0.3 keeps up to 0.7 points more evidence than 0, and 1
+keeps less.
+"""
+
+_CERTAIN: Final = 60.0
 
 _MISSES: Final = 12
 """After so many units in a row that do not fit, the budget counts as full."""
@@ -98,7 +109,8 @@ def _fill(pool: _Pool, budget_tokens: int) -> list[set[int]]:
     prefaces: set[str] = set()
     seen_texts: set[str] = set()
     used = misses = 0
-    for index in sorted(range(len(pool.units)), key=lambda index: -pool.units[index].score):
+    queue = _Queue(pool)
+    while misses < _MISSES and (index := queue.pop()) is not None:
         if index in chosen or _text(pool, index) in seen_texts:
             continue
         wanted = _with_companions(pool, index) - chosen
@@ -114,8 +126,6 @@ def _fill(pool: _Pool, budget_tokens: int) -> list[set[int]]:
         cost += analysed.preface_tokens + _JOIN_TOKENS if needs_preface else 0
         if used + cost > budget_tokens:
             misses += 1
-            if misses == _MISSES:
-                break
             continue
         misses = 0
         used += cost
@@ -125,7 +135,40 @@ def _fill(pool: _Pool, budget_tokens: int) -> list[set[int]]:
         seen_texts.update(_text(pool, one) for one in wanted)
         if needs_preface:
             prefaces.add(chunk.id)
+        queue.favour_neighbours(wanted)
     return groups
+
+
+class _Queue:
+    """The units, likeliest first, ties in reading order; those beside a chosen one become likelier: evidence comes in runs."""
+
+    def __init__(self, pool: _Pool) -> None:
+        self._pool = pool
+        self._odds = [_log_odds(unit.score) for unit in pool.units]
+        self._heap = [(-odds, index) for index, odds in enumerate(self._odds)]
+        heapq.heapify(self._heap)
+
+    def pop(self) -> int | None:
+        """The likeliest unit that is left; `None` after the last."""
+        while self._heap:
+            odds, index = heapq.heappop(self._heap)
+            if -odds == self._odds[index]:  # else it was favoured since, and stands in the queue once more
+                self._odds[index] = -math.inf
+                return index
+        return None
+
+    def favour_neighbours(self, chosen: Iterable[int]) -> None:
+        """Raise the units right before and after the chosen ones in their chunks."""
+        for index in chosen:
+            for beside in (index - 1, index + 1):
+                inside = 0 <= beside < len(self._odds) and self._pool.units[beside].chunk.id == self._pool.units[index].chunk.id
+                if inside and self._odds[beside] > -math.inf:
+                    self._odds[beside] += _NEIGHBOUR_LOG_ODDS
+                    heapq.heappush(self._heap, (-self._odds[beside], beside))
+
+
+def _log_odds(probability: float) -> float:
+    return math.log(probability / (1.0 - probability)) if 0.0 < probability < 1.0 else math.copysign(_CERTAIN, probability - 0.5)
 
 
 def _with_companions(pool: _Pool, index: int) -> set[int]:

@@ -62,11 +62,12 @@ demo: $(STAMP) ## index the manual in docs/, ask three questions, print answers,
 test: $(STAMP) ## run the whole test suite
 	@$(BIN)/pytest
 
-check: $(STAMP) ## everything that continuous integration checks: format, lint, types, import contracts, tests
+check: $(STAMP) ## everything that continuous integration checks: format, lint, types, imports, quality and cost, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/farthing eval gate
 	$(BIN)/pytest
 
 format: $(STAMP) ## format the code and repair what the linter can

@@ -164,8 +164,10 @@ def weights_hash() -> str:
 
 
 def prompt_hashes() -> dict[str, str]:
-    """The version of each prompt: the first 12 hex digits of its SHA-256."""
+    """The version of each prompt: the first 12 hex digits of its SHA-256. Empty as long as no rung needs a prompt."""
     folder = files("app.answering").joinpath("prompts")
+    if not folder.is_dir():
+        return {}
     prompts = sorted((item.name, item.read_bytes()) for item in folder.iterdir() if item.name.endswith(".md"))
     return {name: hashlib.sha256(content).hexdigest()[:12] for name, content in prompts}
 

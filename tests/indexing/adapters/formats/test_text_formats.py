@@ -110,9 +110,13 @@ class TestEncodings:
     def test_binary_with_a_text_name(self, parse_file: Parse, name: str, content: bytes) -> None:
         assert reason(parse_file(name, content)).startswith("binary")
 
-    @pytest.mark.parametrize("content", [b"", b" \n\t\n", b"\xef\xbb\xbf \n", "\u00a0\u2003".encode(), b"---\ntitle: T\n---\n\n"])
+    @pytest.mark.parametrize("content", [b"", b" \n\t\n", b"\xef\xbb\xbf \n", "\u00a0\u2003".encode()])
     def test_empty(self, parse_file: Parse, content: bytes) -> None:
         assert reason(parse_file("a.md", content)).startswith("empty")
+
+    def test_front_matter_alone_is_a_page_without_text(self, parse_file: Parse) -> None:
+        stub = parsed(parse_file("a.md", b"---\ntitle: T\n---\n\n"))
+        assert (stub.title, stub.markdown.strip()) == ("T", "")
 
     def test_another_encoding_is_named(self, parse_file: Parse) -> None:
         assert "encoding" in reason(parse_file("a.txt", "Привет, мир, это обычный текст".encode("koi8-r")))

@@ -118,7 +118,10 @@ def load_dataset(folder: Path, limit: int | None = None) -> Dataset:
     _refuse(problems, questions)
     cases, excluded = _split(rows[:limit])
     if not any(case.answerable for case in cases):
-        raise DatasetError(f"{questions} has no answerable question among the {len(rows[:limit])} rows that were read.")
+        raise DatasetError(
+            f"{questions} has no answerable question among the {len(rows[:limit])} rows that were read. "
+            "Add questions with evidence, or read more rows."
+        )
     docs_hash = _hash_files(pages)
     data_hash = hashlib.sha256(docs_hash.encode() + questions.read_bytes()).hexdigest()
     return Dataset(folder.resolve().name, folder, cases, excluded, docs_hash, data_hash)
@@ -147,7 +150,7 @@ def exclude_unfindable(dataset: Dataset, pages: Mapping[str, str]) -> Dataset:
 
 def _rows(questions: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        lines = questions.read_text(encoding="utf-8").split("\n")
+        lines = questions.read_text(encoding="utf-8-sig").split("\n")  # some editors put a mark before the first row
     except UnicodeDecodeError as error:
         raise DatasetError(f"{questions} is not UTF-8: {error}. Save it as UTF-8.") from error
     for number, line in enumerate(lines, start=1):

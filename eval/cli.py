@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from app.answering.profiles import ProfileStore, require_same_model
+from app.answering.profiles import Profile, ProfileError, ProfileStore, require_same_model
 from app.bootstrap import build_embedder
 from app.cli import INTERRUPTED, OK, PARTLY
 from app.cli.rendering import complain, console, printable, table
@@ -16,8 +16,10 @@ from eval.arms import ARMS, FARTHING, SMALLER_K
 from eval.compare import compare_runs
 from eval.gate import check_baseline, read_baselines
 from eval.questions import make_questions, write_questions
+from eval.report import percent
 from eval.run import default_out, run_dataset, write_run
 from eval.terminal import ProgressBar, show_comparison, show_gate, show_run, show_tuning, warn
+from eval.tuning import FLOOR_MEASURE
 from eval.tuning_run import parse_floor, tune_dataset
 
 app = typer.Typer(
@@ -151,15 +153,29 @@ def list_profiles() -> None:
         screen.print("There is no profile: the settings are in force. `farthing tune DATASET --floor ... --apply` makes one.")
         return
     rows = table("profile", "made", "dataset", "budget", "evidence retention", "")
+    damaged = False
     for name in names:
-        profile = store.read(name)
-        proved = profile.figures["proved"]["evidence_retention"]["mean"]
         mark = "in force" if applied and applied[-1] == name else ""
+        try:
+            profile = store.read(name)
+        except ProfileError as error:  # one that is damaged hides no other
+            complain(str(error))
+            rows.add_row(name, "-", "-", "-", "-", mark)
+            damaged = True
+            continue
         budget = str(profile.settings.budget_tokens)
-        rows.add_row(name, profile.created_at, printable(profile.dataset), budget, f"{proved * 100:.1f} %", mark)
+        rows.add_row(name, profile.created_at, printable(profile.dataset), budget, _proved(profile), mark)
     screen.print(rows)
     if not applied:
         screen.print("None is in force: the settings are.")
+    raise typer.Exit(PARTLY if damaged else OK)
+
+
+def _proved(profile: Profile) -> str:
+    try:
+        return percent(profile.figures["proved"][FLOOR_MEASURE]["mean"])
+    except (KeyError, TypeError):  # figures are for people to read; a file may have been edited by one
+        return "-"
 
 
 @profiles_app.command("rollback")
@@ -168,6 +184,6 @@ def roll_back() -> None:
     settings = load_settings()
     store = ProfileStore(settings.home.resolve())
     name = store.roll_back()
-    if name is not None:
-        require_same_model(store.read(name), build_embedder(settings).spec)
     console(sys.stdout).print(f"The profile {name} is in force." if name else "The settings are in force.")
+    if name is not None:  # the step is taken in any case, so that one more leads past a profile that cannot be used
+        require_same_model(store.read(name), build_embedder(settings).spec)

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.answering.profiles import ContextSettings
-from eval.arms import Asked
+from eval.arms import Asked, whole_selection
 from eval.cases import Case
 from eval.errors import RunError
-from eval.packing import WholePassages
 from eval.quotes import missing_quotes
 from eval.run import weights_hash
 from eval.workbench import Workbench
-from retrieval.selection import select_passages
 
 SEARCH, PROOF = "search", "proof"
 _KEY_DIGITS: Final = 16
@@ -114,8 +112,7 @@ class Replayer:
         return context.text, context.tokens
 
     def _whole(self, asked: Asked, settings: ContextSettings) -> tuple[str, int]:
-        chosen = select_passages(asked.evidence, settings.selection)
-        return WholePassages(chosen, asked.evidence.analysed, self._bench.counter).all()
+        return whole_selection(asked.evidence, settings, self._bench.counter)
 
 
 def measurements_file(bench: Workbench, out: Path) -> Path:

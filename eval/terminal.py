@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from app.cli.rendering import complain, console, dollars, printable, table
-from eval.arms import ARMS, FARTHING
+from eval.arms import ARMS, FARTHING, LLAMAINDEX, NAIVE
 from eval.compare import Comparison
 from eval.gate import Verdict
 from eval.measures import Measure
@@ -115,6 +115,8 @@ def _show_costs(run: Mapping[str, Any], arms: Sequence[str], out: Console) -> No
             *("-" if latency[statistic] is None else f"{latency[statistic]:.0f}" for statistic in ("p50", "p95", "p99")),
         )
     out.print(rows)
+    if NAIVE in arms or LLAMAINDEX in arms:
+        out.print("ms: farthing from question to answer; the naive pipelines without embedding the question")
 
 
 def _show_paired(run: Mapping[str, Any], out: Console) -> None:
@@ -211,6 +213,11 @@ def _show_pick(tuning: Tuning, out: Console) -> None:
     )
     if not tuning.held:
         out.print(f"  The other half does not hold it: even the upper bound is below {percent(tuning.floor)}.")
+    elif pick.retention.value < tuning.floor:
+        out.print(
+            f"  Proved, it is below {percent(tuning.floor)}; with {tuning.proved_questions} questions that may be chance. "
+            "More questions prove more; a higher floor leaves a reserve."
+        )
 
 
 def _show_lossless(tuning: Tuning, out: Console) -> None:

@@ -114,3 +114,10 @@ def test_a_quote_that_is_not_on_its_page_excludes_its_case(write_dataset: Write)
 def test_too_many_such_quotes_refuse_the_dataset(write_dataset: Write) -> None:
     with pytest.raises(DatasetError, match=r"10 of 10 answerable(.|\n)*questions.jsonl:1:.*could not be read"):
         exclude_unfindable(load_dataset(_ten(write_dataset)), {})
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(write_dataset: Write) -> None:
+    folder = write_dataset()
+    questions = folder / "questions.jsonl"
+    questions.write_bytes(b"\xef\xbb\xbf" + questions.read_bytes())
+    assert load_dataset(folder).cases[0].id == "q-parking"

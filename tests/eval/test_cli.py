@@ -1,13 +1,15 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.answering.profiles import ProfileStore
+from app.answering.profiles import ContextSettings, Profile, ProfileError, ProfileStore
 from app.settings import Settings
 from eval import cli
+from eval.gate import read_baselines
 from eval.run import Run, write_run
 from indexing.embedding import Embedder
 
@@ -51,8 +53,7 @@ def test_compare(finished: Run, tmp_path: Path) -> None:
 def test_gate_is_red_with_exit_status_1(office: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     baseline = {"dataset": str(office), "measures": {"context_tokens": {"committed": 2, "margin": 1}}}
     (tmp_path / "tight.json").write_text(json.dumps(baseline), encoding="utf-8")
-    read = cli.read_baselines
-    monkeypatch.setattr(cli, "read_baselines", lambda: read(tmp_path))
+    monkeypatch.setattr(cli, "read_baselines", lambda: read_baselines(tmp_path))
     result = RUNNER.invoke(cli.app, ["gate"])
     assert result.exit_code == 1
     assert "RED  tight: context tokens: committed 2.0, new " in result.stdout
@@ -96,3 +97,33 @@ def test_a_floor_out_of_reach_has_exit_status_1_and_applies_nothing(office: Path
 
 def test_without_a_profile_there_is_nothing_to_list() -> None:
     assert "There is no profile" in _ok(RUNNER.invoke(cli.profiles_app, ["list"])).stdout
+
+
+def _profile(settings: Settings, embedder: Embedder, name: str, model: str | None = None) -> None:
+    spec = replace(embedder.spec, model=model) if model else embedder.spec
+    profile = Profile(name, "2026-01-01T00:00:00+00:00", ContextSettings(300), spec, "office", "0", {})
+    ProfileStore(settings.home).apply(profile)
+
+
+def test_a_damaged_profile_hides_no_other(settings: Settings, embedder: Embedder) -> None:
+    try:
+        _profile(settings, embedder, "good")
+        (settings.home / "profiles" / "bad.json").write_text("{", encoding="utf-8")
+        result = RUNNER.invoke(cli.profiles_app, ["list"])
+        assert result.exit_code == 1
+        assert "bad.json cannot be read" in result.stderr
+        assert "good" in result.stdout
+    finally:
+        shutil.rmtree(settings.home / "profiles", ignore_errors=True)
+
+
+def test_a_roll_back_to_a_profile_of_another_model_says_where_it_stands(settings: Settings, embedder: Embedder) -> None:
+    try:
+        _profile(settings, embedder, "foreign", "another-model")
+        _profile(settings, embedder, "own")
+        result = RUNNER.invoke(cli.profiles_app, ["rollback"])
+        assert "The profile foreign is in force" in result.stdout
+        assert isinstance(result.exception, ProfileError)
+        assert "The settings are in force" in _ok(RUNNER.invoke(cli.profiles_app, ["rollback"])).stdout
+    finally:
+        shutil.rmtree(settings.home / "profiles", ignore_errors=True)

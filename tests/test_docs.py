@@ -28,8 +28,6 @@ QUESTIONS = ROOT / "eval" / "datasets" / "manual" / "questions.jsonl"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-_LEAST = {"make-questions": ["docs"]}
-"""What a command needs where the text only names it."""
 _KINDS = {"number", "yes_no", "list", "fact", "procedure", "definition", "unanswerable"}
 
 
@@ -72,7 +70,8 @@ def _parse(command: object, words: list[str], page: str) -> None:
     if isinstance(command, typer.core.TyperGroup):
         name, *words = words
         assert name in command.commands, f"{page} shows the command `{name}`, and there is no such command"
-        command.commands[name].make_context(name, words or _LEAST.get(name, []))
+        if words:  # else the text may only name it
+            command.commands[name].make_context(name, words)
     else:
         assert isinstance(command, typer.core.TyperCommand)
         command.make_context(command.name, words)

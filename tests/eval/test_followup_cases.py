@@ -25,7 +25,7 @@ def write(file: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 
 def test_a_handbooks_answerable_follow_ups_stand_after_their_parents(tmp_path: Path) -> None:
     followup = {"question": "and then?", "standalone": "What then?", "evidence": [{"doc": "a.md", "quote": "Then rest."}]}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "1", "question": "What first?", "followups": [{**followup, "evidence": []}, followup]},
         {"id": "2", "question": "x"},
     ]

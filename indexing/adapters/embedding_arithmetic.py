@@ -74,6 +74,8 @@ class ArithmeticVerdicts:
         try:
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(self._file)
+        except FileNotFoundError:
+            pass  # there is no home yet: `farthing doctor` measures before anything is indexed
         except OSError as error:
             _log.warning(
                 "The arithmetic measured for embedding cannot be kept in %s (%s); it is measured again.", self._file, error

@@ -85,7 +85,7 @@ def show(report: SyncReport, estimate: Estimate | None, out: Console) -> None:
     embedded = f"{report.embedded_chunks:,} {verb} ({report.tokens_embedded:,} tokens)"
     out.print(f"{report.total_chunks:,} chunks: {embedded}, {reused:,} reused")
     if estimate:
-        seconds = "unknown before the first run" if estimate.seconds is None else f"about {estimate.seconds:,.0f} s"
+        seconds = "seconds not measured yet" if estimate.seconds is None else f"about {estimate.seconds:,.0f} s"
         out.print(f"Embedding them: {seconds} on this machine, {dollars(estimate.embedding_api_usd)} by {estimate.model}")
         out.print("Nothing was done: this was a dry run.")
     else:

@@ -1,9 +1,14 @@
 """`farthing serve`."""
 
+import errno
+import socket
+from contextlib import ExitStack, suppress
+
 import uvicorn
 
 from app.bootstrap import build_application
 from app.cli import OK
+from app.errors import CommandError
 from app.settings import load_settings
 from app.telemetry import configure_logging
 
@@ -15,13 +20,30 @@ def run(host: str | None, port: int | None) -> int:
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = load_settings(**({"server": given} if given else {}))
     configure_logging()
-    uvicorn.run(
-        build_application(settings),
-        host=settings.server.host,
-        port=settings.server.port,
-        timeout_graceful_shutdown=_DRAIN_S,
-        access_log=False,  # it would write to stdout; each question is logged once, without its text
-        log_config=None,
-        server_header=False,
-    )
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(found) for found in _listen(settings.server.host, settings.server.port)]
+        config = uvicorn.Config(
+            build_application(settings),
+            timeout_graceful_shutdown=_DRAIN_S,
+            access_log=False,  # it would write to stdout; each question is logged once, without its text
+            log_config=None,
+            server_header=False,
+        )
+        with suppress(KeyboardInterrupt):  # the server shuts down in order, and then passes the signal on
+            uvicorn.Server(config).run(sockets=sockets)
     return OK
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Listen on every address of a host, before anything is loaded: the server itself would end without a word to the person."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return [socket.create_server(address, family=family) for family, _, _, _, address in found]
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            why = "it is in use, perhaps by another `farthing serve`"
+        else:
+            why = error.strerror or str(error)
+        raise CommandError(
+            f"{host}:{port} cannot be listened on: {why}. Choose another with --host and --port, or server.host and server.port."
+        ) from error

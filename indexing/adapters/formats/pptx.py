@@ -38,7 +38,7 @@ def _slide(slide: Any, number: int) -> Iterator[str]:
     yield f"## {escape_line(_title(slide)) or f'Slide {number}'}"
     title = slide.shapes.title
     for shape in _shapes(slide.shapes):
-        if title is not None and shape.shape_id == title.shape_id:
+        if shape == title:  # the same element: the numbers of shapes are not unique in every program's files
             continue
         if getattr(shape, "has_table", False):
             yield pipe_table([cell.text for cell in row.cells] for row in shape.table.rows)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -398,3 +399,18 @@ def test_the_real_thing_answers_from_a_page_on_the_disk(tmp_path: Path) -> None:
     answer = json.loads(asked.stdout)
     assert "27 days" in answer["answer"]
     assert answer["citations"][0]["lines"] == [5, 5]
+
+
+def test_serve_refuses_a_port_that_is_in_use(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = run("serve", "--port", str(port))
+    assert done.status == cli.REFUSED
+    assert f"127.0.0.1:{port} cannot be listened on: it is in use" in done.err
+    assert done.out == ""
+
+
+def test_serve_refuses_a_host_that_is_not_there(run: Run) -> None:
+    done = run("serve", "--host", "no-such-host.invalid")
+    assert done.status == cli.REFUSED
+    assert "no-such-host.invalid:8040 cannot be listened on" in done.err

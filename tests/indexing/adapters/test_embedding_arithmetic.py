@@ -62,9 +62,16 @@ def test_a_verdict_nobody_knows_is_measured_again(tmp_path: Path) -> None:
 
 
 def test_a_home_that_cannot_be_written_costs_the_memory_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    verdicts = ArithmeticVerdicts(tmp_path / "missing", "model", AMX)
+    (tmp_path / "home").write_text("not a directory")
+    verdicts = ArithmeticVerdicts(tmp_path / "home", "model", AMX)
     assert verdicts.decide(3.0, 1.0, 1.0) == BF16
     assert "measured again" in caplog.text
+
+
+def test_before_there_is_a_home_nothing_is_kept_and_nothing_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    home = tmp_path / "not yet"
+    assert ArithmeticVerdicts(home, "model", AMX).decide(3.0, 1.0, 1.0) == BF16
+    assert (home.exists(), caplog.records) == (False, [])
 
 
 def test_measures_in_turns_and_takes_the_best() -> None:

@@ -139,6 +139,16 @@ class TestPptx:
             "Leave & <pay>", None, None, "",
         )  # fmt: skip
 
+    def test_shapes_with_the_number_of_the_title_are_kept(self, parse_file: Parse) -> None:
+        deck = Presentation()
+        slide = deck.slides.add_slide(deck.slide_layouts[1])
+        slide.shapes.title.text = "Goals"
+        slide.placeholders[1].text_frame.text = "The uptime goal is 99.95 percent."
+        slide.placeholders[1]._element.nvSpPr.cNvPr.id = slide.shapes.title.shape_id
+        target = io.BytesIO()
+        deck.save(target)
+        assert parsed(parse_file("a.pptx", target.getvalue())).markdown == "## Goals\n\nThe uptime goal is 99.95 percent.\n"
+
     def test_slides_without_text_are_empty(self, parse_file: Parse) -> None:
         deck = Presentation()
         deck.slides.add_slide(deck.slide_layouts[6])

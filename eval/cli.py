@@ -10,6 +10,7 @@ import typer
 from app.answering.profiles import Profile, ProfileError, ProfileStore, require_same_model
 from app.bootstrap import build_embedder
 from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, printable, table
 from app.settings import load_settings
 from eval.arms import ARMS, FARTHING, SMALLER_K
@@ -18,7 +19,7 @@ from eval.gate import check_baseline, read_baselines
 from eval.questions import make_questions, write_questions
 from eval.report import percent
 from eval.run import default_out, run_dataset, write_run
-from eval.terminal import ProgressBar, show_comparison, show_gate, show_run, show_tuning, warn
+from eval.terminal import PHASES, show_comparison, show_gate, show_run, show_tuning, warn
 from eval.tuning import FLOOR_MEASURE
 from eval.tuning_run import parse_floor, tune_dataset
 
@@ -59,7 +60,7 @@ def run(
     if FARTHING in arms:
         arms = (*arms, SMALLER_K)
     try:
-        with ProgressBar() as bar:
+        with ProgressBar(console(sys.stderr), PHASES) as bar:
             result = run_dataset(load_settings(), dataset, bar, arms, limit)
     except KeyboardInterrupt:
         complain(_INTERRUPTED_RUN)
@@ -92,7 +93,7 @@ def gate() -> None:
     settings, screen = load_settings(), console(sys.stdout)
     red = False
     for baseline in read_baselines():
-        with ProgressBar() as bar:
+        with ProgressBar(console(sys.stderr), PHASES) as bar:
             result, verdicts = check_baseline(settings, baseline, bar)
         warn(result.content)
         show_gate(baseline.file.stem, verdicts, screen)
@@ -128,7 +129,7 @@ def tune(
     settings, share = load_settings(), parse_floor(floor)
     folder = out or Path("runs") / f"tune-{dataset.resolve().name}"
     try:
-        with ProgressBar() as bar:
+        with ProgressBar(console(sys.stderr), PHASES) as bar:
             found, profile = tune_dataset(settings, dataset, share, folder, bar)
     except KeyboardInterrupt:
         complain(f"Interrupted. What was measured is kept in {folder}; run the same again to go on.")

@@ -1,14 +1,12 @@
 """How results look on a terminal: tables on stdout, progress and warnings on stderr."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from app.cli.rendering import complain, console, dollars, printable, table
+from app.cli.rendering import complain, dollars, printable, table
 from eval.arms import ARMS, FARTHING, LLAMAINDEX, NAIVE
 from eval.compare import Comparison
 from eval.gate import Verdict
@@ -17,31 +15,8 @@ from eval.replay import SPLIT
 from eval.report import difference, number, percent
 from eval.tuning import FEWER_TIMES, FLOOR_MEASURE, LOST_POINTS, FrontierPoint, Tuning
 
-_PHASES: Final = {"read": "reading", "embed": "embedding", "write": "writing", "ask": "asking", "tune": "trying settings"}
+PHASES: Final = {"read": "reading", "embed": "embedding", "write": "writing", "ask": "asking", "tune": "trying settings"}
 _SHOWN_FLIPS: Final = 40
-
-
-class ProgressBar:
-    """Shows how far a run is, on a terminal; elsewhere it says nothing."""
-
-    def __init__(self) -> None:
-        out = console(sys.stderr)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def update(self, phase: str, done: int, total: int | None) -> None:
-        """Say how much of a phase is done."""
-        if phase not in self._tasks:
-            self._tasks[phase] = self._bar.add_task(_PHASES[phase], total=total)
-        self._bar.update(self._tasks[phase], completed=done, total=total)
 
 
 def warn(run: Mapping[str, Any]) -> None:
@@ -212,11 +187,9 @@ def _show_pick(tuning: Tuning, out: Console) -> None:
         f"{tokens.value:+,.0f} tokens ({tokens.low:+,.0f} to {tokens.high:+,.0f})"
     )
     if not tuning.held:
-        out.print(f"  The other half does not hold it: even the upper bound is below {percent(tuning.floor)}.")
-    elif pick.retention.value < tuning.floor:
         out.print(
-            f"  Proved, it is below {percent(tuning.floor)}; with {tuning.proved_questions} questions that may be chance. "
-            "More questions prove more; a higher floor leaves a reserve."
+            f"  The other half does not hold it: it is below {percent(tuning.floor)} there, and is not put in force. With "
+            f"{tuning.proved_questions} questions that may be chance: more questions prove more, a higher floor leaves a reserve."
         )
 
 

@@ -105,8 +105,8 @@ class Tuning:
 
     @property
     def held(self) -> bool:
-        """Whether the other half speaks for the pick: its interval does not lie below the floor as a whole."""
-        return self.pick is not None and self.pick.retention.high >= self.floor
+        """Whether the pick reaches the floor on the other half too. One that does not is never put in force."""
+        return self.pick is not None and self.pick.retention.value >= self.floor
 
 
 def tune(

@@ -25,6 +25,7 @@ from typing import Any, Final
 
 from indexing.embedding import EmbedderSpec
 from indexing.errors import ChunkIndexError, IndexBusyError, IndexForeignError, IndexMissingError
+from indexing.files import sync_folder, write_durably
 
 INDEX_FORMAT: Final = 1
 """Changes whenever an older Farthing could not read what this one writes, or the other way round."""
@@ -196,10 +197,10 @@ class Generations:
         """
         directory = self.directory(manifest.generation)
         with disk_errors(self._home):
-            _sync_folder(directory)
-            _write_durably(self._manifest_file(manifest.generation), json.dumps(manifest.to_json(), indent=1))
-            _sync_folder(self._folder)
-            _write_durably(self._pointer, f"{manifest.generation}\n")
+            sync_folder(directory)
+            write_durably(self._manifest_file(manifest.generation), json.dumps(manifest.to_json(), indent=1))
+            sync_folder(self._folder)
+            write_durably(self._pointer, f"{manifest.generation}\n")
 
     def remove(self, identity: str, drop: Callable[[str, Path], None]) -> None:
         """Remove a generation that does not serve, with what `drop` (generation, directory) removes of it elsewhere.
@@ -281,23 +282,3 @@ def disk_errors(home: Path) -> Iterator[None]:
 
 def _now() -> datetime:
     return datetime.now(tz=UTC)
-
-
-def _write_durably(file: Path, text: str) -> None:
-    """Write a file so that, after a crash at any point, it is there whole or not at all."""
-    unfinished = file.with_name(f".{file.name}.unfinished")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)
-    _sync_folder(file.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,6 @@ HOME/profiles/current     the names of the profiles that were applied, one a lin
 
 import json
 import math
-import os
 import re
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from app.errors import AppError
 from indexing.embedding import EmbedderSpec
+from indexing.files import write_durably
 from indexing.tokens import TokenCounter
 from retrieval.compression import compress
 from retrieval.passages import Context
@@ -188,8 +188,10 @@ class ProfileStore:
             raise ProfileError(f"{profile.name!r} is no name for a profile: use letters, digits and . _ - only.")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(self._folder / f"{profile.name}.json", json.dumps(profile.to_json(), indent=1, ensure_ascii=False) + "\n")
-            _write(self._pointer, "\n".join([*self.applied(), profile.name]) + "\n")
+            write_durably(
+                self._folder / f"{profile.name}.json", json.dumps(profile.to_json(), indent=1, ensure_ascii=False) + "\n"
+            )
+            write_durably(self._pointer, "\n".join([*self.applied(), profile.name]) + "\n")
         except OSError as error:
             raise ProfileError(f"The profile cannot be written to {self._folder} ({error}).") from error
 
@@ -206,7 +208,7 @@ class ProfileStore:
         if not applied:
             raise ProfileError("No profile is in force, so there is nothing to roll back.")
         try:
-            _write(self._pointer, "".join(f"{name}\n" for name in applied[:-1]))
+            write_durably(self._pointer, "".join(f"{name}\n" for name in applied[:-1]))
         except OSError as error:
             raise ProfileError(f"{self._pointer} cannot be written ({error}).") from error
         return applied[-2] if len(applied) > 1 else None
@@ -267,16 +269,6 @@ def require_same_model(profile: Profile, spec: EmbedderSpec) -> None:
     if (tuned.model, tuned.revision, tuned.dimension) != (spec.model, spec.revision, spec.dimension):
         raise ProfileError(
             f"The profile {profile.name!r} was tuned with the model {tuned.model} (revision {tuned.revision[:12]}), and "
-            f"embedding.model is {spec.model} (revision {spec.revision[:12]}). Tune again, or run `farthing profiles rollback`."
+            f"embedding.model is {spec.model} (revision {spec.revision[:12]}). Set embedding.model back, or run "
+            "`farthing profiles rollback` and tune again."
         )
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}-{threading.get_ident()}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)

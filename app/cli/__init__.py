@@ -22,6 +22,13 @@ INTERRUPTED: Final = 130
 PLUGINS: Final = "farthing.commands"
 """The entry-point group in which other packages register commands: a name, and a typer application."""
 
+_PLUGIN_HELP: Final = {
+    "eval": "Measure quality and cost on your own documents.",
+    "tune": "Find the cheapest settings that keep enough evidence.",
+    "profiles": "List the settings that were tuned, and go back to earlier ones.",
+}
+"""What `farthing --help` says of plugins, whose own words would cost an import."""
+
 Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="LABEL", help="An access label; may be given more than once.")
 ]
@@ -121,7 +128,7 @@ def _register(plugin: EntryPoint) -> None:
 
     @app.command(
         plugin.name,
-        help=f"Commands of the package {plugin.module.split('.', maxsplit=1)[0]}.",
+        help=_PLUGIN_HELP.get(plugin.name, f"A command of the package {plugin.module.split('.', maxsplit=1)[0]}."),
         add_help_option=False,
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.bootstrap import build_prices, build_sources, open_sync_tools
 from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, dollars, printable, table
 from app.costs.pricing import Usage, plain_usd, price_usage
 from app.errors import CommandError
@@ -64,7 +64,7 @@ class Estimate:
 def _run(settings: Settings, sources: Sequence[DocumentSource], *, dry_run: bool) -> tuple[SyncReport, Estimate | None]:
     if not dry_run:
         prepare_home(settings.home)
-    with open_sync_tools(settings) as tools, ProgressBar(console(sys.stderr)) as bar:
+    with open_sync_tools(settings) as tools, ProgressBar(console(sys.stderr), _PHASES) as bar:
         if not dry_run:
             return sync(sources, tools, bar), None
         report, seconds = foresee(sources, tools, bar)
@@ -94,25 +94,3 @@ def show(report: SyncReport, estimate: Estimate | None, out: Console) -> None:
         out.print(f"skipped  {printable(skipped.path)}: {printable(skipped.reason)}")
     if len(report.skipped) > _SHOWN_SKIPPED:
         out.print(f"... and {len(report.skipped) - _SHOWN_SKIPPED:,} more: --json lists them all")
-
-
-class ProgressBar:
-    """Shows how far a sync is, on a terminal; elsewhere it says nothing."""
-
-    def __init__(self, out: Console) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def update(self, phase: str, done: int, total: int | None) -> None:
-        """Say how much of a phase is done."""
-        if phase not in self._tasks:
-            self._tasks[phase] = self._bar.add_task(_PHASES[phase], total=total)
-        self._bar.update(self._tasks[phase], completed=done, total=total)

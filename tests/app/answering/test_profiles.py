@@ -52,7 +52,7 @@ def test_rolling_back_goes_one_step_at_a_time_to_the_settings(store: ProfileStor
 
 def test_a_profile_of_another_model_is_refused(store: ProfileStore) -> None:
     store.apply(_profile())
-    with pytest.raises(ProfileError, match=r"tuned with the model model.*Tune again"):
+    with pytest.raises(ProfileError, match=r"tuned with the model model.*rollback` and tune again"):
         store.current(replace(SPEC, revision="r2"))
 
 

@@ -25,9 +25,9 @@ _BUDGETS: Final = (120, 1_500)
 _GAPS: Final = (0.5, 12.0)
 _CEILING: Final = 20
 _SCALES: Final = (0.5, 2.0)
-_WIDE_BUDGETS: Final = (400, 550, 700, 850, 1000, 1150, 1250, 1350, 1500, 1650)
+_WIDE_BUDGETS: Final = (500, 700, 850, 1000, 1250, 1500, 1750, 2000)
 _WIDE_SCALES: Final = (1.0, 1.5)
-_WIDE_CEILINGS: Final = (20, 30, 40, 50)
+_WIDE_CEILINGS: Final = (20, 30, 40, 50, 60, 80)
 _FILLED: Final = 0.9
 _FEWEST: Final = 10
 """A half with fewer questions than this proves nothing."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from rich.console import Console
 
-from app.bootstrap import build_prices, build_sources, open_sync_tools
+from app.bootstrap import build_prices, build_sources, open_sync_tools, refuse_overlaps
 from app.cli import INTERRUPTED, OK, PARTLY
 from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, dollars, printable, table
@@ -34,6 +34,7 @@ def run(paths: tuple[Path, ...], labels: tuple[str, ...], source: str | None, *,
         raise CommandError("--source and --label say something about paths. Name at least one: farthing index PATH")
     if not paths and not settings.sources:
         raise CommandError("There is nothing to index. Name a folder or a file: farthing index PATH")
+    refuse_overlaps(settings, paths, source)
     sources = build_sources(settings, paths, parse_labels(labels), source)
     try:
         report, estimate = _run(settings, sources, dry_run=dry_run)

@@ -127,11 +127,9 @@ def test_an_index_that_cannot_work_is_refused(run: Run, arguments: tuple[str, ..
 
 
 def test_paths_are_sources_of_their_own_unless_they_get_a_name(run: Run) -> None:
-    run("index", "docs", "docs/leave.md")
-    assert json.loads(run("status", "--json").out)["sources"] == [
-        str(Path("docs").resolve()),
-        str(Path("docs/leave.md").resolve()),
-    ]
+    Path("note.md").write_text("# Note\n\nThe office closes at six.\n", encoding="utf-8")
+    run("index", "docs", "note.md")
+    assert json.loads(run("status", "--json").out)["sources"] == [str(Path("docs").resolve()), str(Path("note.md").resolve())]
     run("index", "docs", "--source", "manual")
     assert "manual" in json.loads(run("status", "--json").out)["sources"]
 
@@ -144,6 +142,22 @@ READER = """
         def load_data(self, prefix):
             return [Document(text=f"# Page {n}\\n\\nPage {n} of {prefix}.", metadata={"file_name": f"{n}.md"}) for n in (1, 2)]
 """
+
+
+def test_no_page_is_indexed_twice_under_two_sources(run: Run, tmp_path: Path) -> None:
+    inner = tmp_path / "kb" / "hr"
+    inner.mkdir(parents=True)
+    (inner / "pay.md").write_text("# Pay\n\nSalaries are paid on the 25th.\n", encoding="utf-8")
+    outer = str(tmp_path / "kb")
+    both = run("index", outer, str(inner))
+    assert (both.status, "lies inside" in both.err) == (cli.REFUSED, True)
+    assert run("index", outer).status == cli.OK
+    for arguments in ((str(inner),), (str(tmp_path),)):
+        refused = run("index", *arguments)
+        assert refused.status == cli.REFUSED
+        assert "would be indexed twice" in refused.err
+        assert f"--source {outer}" in refused.err
+    assert run("index", outer).status == cli.OK
 
 
 def test_without_a_path_the_readers_of_the_settings_are_indexed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

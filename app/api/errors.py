@@ -15,6 +15,8 @@ from app.api.schemas import ProblemShape
 from indexing import errors as indexing
 from retrieval import errors as retrieval
 
+_NO_OBJECT: Final = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
+
 
 class BodyTooLargeError(Exception):
     """The request's body is larger than any question."""
@@ -118,6 +120,8 @@ def _validation_problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     # The values themselves are not echoed: they may be secrets, or megabytes.
     faults = "; ".join(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors())
+    if any(fault["type"] in _NO_OBJECT for fault in error.errors()):
+        faults = 'The body is no JSON object. Send one with content-type application/json, such as {"question": "..."}'
     return _problem(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "The request has the wrong form", f"{faults}.", request.url.path
     )

@@ -152,6 +152,12 @@ def test_a_body_of_the_wrong_form_is_a_problem_that_echoes_nothing(client: TestC
     problem(response, 422, "invalid-request")
 
 
+@pytest.mark.parametrize("body", [b"no json", b"[1]", b"question=When", b'"When?"'])
+def test_a_body_that_is_no_object_is_told_what_to_be(client: TestClient, body: bytes) -> None:
+    response = client.post("/v1/ask", content=body, headers={"content-type": "application/json"})
+    assert "Send one with content-type application/json" in problem(response, 422, "invalid-request")
+
+
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"[" * 60_000])
 def test_a_body_that_is_no_json_at_all_is_a_problem(client: TestClient, body: bytes) -> None:
     response = client.post("/v1/ask", content=body, headers={"content-type": "application/json"})

@@ -96,12 +96,7 @@ def create_application(
         readiness.require()
         return Ready()
 
-    page = _list_routes(application)
-
-    @application.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(page)
-
+    _add_route_list(application)
     return application
 
 
@@ -116,13 +111,18 @@ def _scope(claimed: list[str], allowed: tuple[AccessLabel, ...]) -> AccessScope:
     return AccessScope(DEFAULT_TENANT, (labels | {EVERYONE}) & set(allowed))
 
 
-def _list_routes(application: FastAPI) -> str:
+def _add_route_list(application: FastAPI) -> None:
+    """A page of the routes so far, made once; the usual one would load scripts from elsewhere."""
     rows = "".join(
         f"<li><code>{method.upper()} {html.escape(path)}</code> {html.escape(operation.get('description', ''))}</li>"
         for path, operations in application.openapi()["paths"].items()
         for method, operation in operations.items()
     )
-    return (
+    page = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Farthing: HTTP API</title><h1>Farthing: HTTP API</h1>'
         f'<ul>{rows}</ul><p>The whole description: <a href="/openapi.json">/openapi.json</a></p></html>'
     )
+
+    @application.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(page)

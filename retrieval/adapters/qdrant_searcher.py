@@ -16,7 +16,7 @@ from indexing.documents import AccessScope, Chunk
 from indexing.index import DENSE_VECTOR, DOCUMENT_FIELD, WORDS_VECTOR
 from retrieval.adapters.access_filter import qdrant_filter
 from retrieval.adapters.chunk_cache import ChunkCache, by_document, readable
-from retrieval.adapters.ranking import SPARE_FOR_TIES, close_ranking, point_ids, require_query_vector, search_errors
+from retrieval.adapters.ranking import point_ids, require_query_vector, search_errors, search_lists
 from retrieval.errors import SearchError
 from retrieval.search import Found, SearchResult
 
@@ -54,13 +54,7 @@ class QdrantPassageSearcher:
         require_query_vector(vector, self._dimension)
         if not scope.labels or limit < 1:
             return SearchResult((), ())
-
-        def ask(position: int, count: int) -> list[Found]:
-            return self._query([self._requests(text, vector, scope, count)[position]])[0]
-
-        answers = self._query(self._requests(text, vector, scope, limit + SPARE_FOR_TIES))
-        ranked = [close_ranking(answer, limit, partial(ask, position)) for position, answer in enumerate(answers)]
-        return SearchResult(ranked[0], ranked[1] if len(ranked) > 1 else ())
+        return search_lists(partial(self._requests, text, vector, scope), self._query, limit)
 
     def chunks(self, chunk_ids: Sequence[str], scope: AccessScope) -> Mapping[str, Chunk]:
         """The chunks with these ids inside the scope, in the order of the ids.

@@ -3,14 +3,17 @@
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexing.errors import ChunkIndexError, IndexMissingError
 from retrieval.errors import GenerationGoneError, SearchError
-from retrieval.search import Found
+from retrieval.search import Found, SearchResult
+
+_Request = TypeVar("_Request")
 
 SPARE_FOR_TIES: Final = 32
 """How many more than the limit are asked for, so that ties across the limit rarely need a second question."""
@@ -34,6 +37,25 @@ def close_ranking(found: Sequence[Found], limit: int, ask: Callable[[int], Seque
         asked *= _MORE
         found = ask(asked)
     return tuple(sorted(found, key=lambda row: (-row.score, row.chunk_id))[:limit])
+
+
+def search_lists(
+    requests: Callable[[int], Sequence[_Request]], query: Callable[[list[_Request]], list[list[Found]]], limit: int
+) -> SearchResult:
+    """Ask the engine for both ranked lists at once, and end the ties of each.
+
+    Args:
+        requests: Makes the engine's requests for so many rows each: by meaning, and by words if the query has any.
+        query: Asks the engine; one answer for each request.
+        limit: How many rows each list may have, from 1.
+    """
+
+    def again(position: int, count: int) -> list[Found]:
+        return query([requests(count)[position]])[0]
+
+    answers = query([*requests(limit + SPARE_FOR_TIES)])
+    ranked = [close_ranking(answer, limit, partial(again, position)) for position, answer in enumerate(answers)]
+    return SearchResult(ranked[0], ranked[1] if len(ranked) > 1 else ())
 
 
 def point_ids(chunk_ids: Iterable[str]) -> list[str]:

@@ -6,7 +6,12 @@
     ├── UnknownLabelError     no document carries a label that the caller named
     ├── LabelRefusedError     the caller may not claim a label
     ├── NotReadyError         the model or the index is still being opened; asking again soon helps
-    └── OverloadedError       too many questions are being answered or wait; asking again soon helps
+    ├── OverloadedError       too many questions are being answered or wait; asking again soon helps
+    └── GenerationError       a model call came to nothing; the ladder goes on without it
+        ├── EndpointUnavailableError  refused, timed out or overloaded: another try may help
+        ├── EndpointRefusedError      wrong key, unknown model, a request that it does not accept
+        ├── EndpointGarbledError      what came back is no answer of a model
+        └── StreamCutError            the answer broke off
 
 Every message says what happened, to what, and what to do. None of them knows about HTTP or exit codes:
 `app/api/errors.py` and `app/cli` translate.
@@ -39,3 +44,28 @@ class NotReadyError(AnsweringError):
 
 class OverloadedError(AnsweringError):
     """Too many questions are being answered or wait."""
+
+
+class GenerationError(AnsweringError):
+    """A model call came to nothing. `written` is the text that had arrived; `sent` whether the provider may have billed it."""
+
+    def __init__(self, message: str, *, written: str = "", sent: bool = False) -> None:
+        super().__init__(message)
+        self.written = written
+        self.sent = sent
+
+
+class EndpointUnavailableError(GenerationError):
+    """The endpoint refused the connection, timed out, or is overloaded. Another try, or another endpoint, may help."""
+
+
+class EndpointRefusedError(GenerationError):
+    """The endpoint will not serve this: wrong key, unknown model, a request that it does not accept."""
+
+
+class EndpointGarbledError(GenerationError):
+    """What came back is no answer of a model: HTML, an error in a 200, no choices."""
+
+
+class StreamCutError(GenerationError):
+    """The answer broke off before its end."""

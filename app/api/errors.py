@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.answering import errors as answering
 from app.api.schemas import ProblemShape
+from app.costs import errors as costs
 from indexing import errors as indexing
 from retrieval import errors as retrieval
 
@@ -47,6 +48,13 @@ _INDEX: Final = Row(
 _SEARCH: Final = Row(
     HTTPStatus.SERVICE_UNAVAILABLE, "search", "The search failed", "The index did not answer. Ask again in a moment.", 5
 )
+_LEDGER: Final = Row(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "ledger",
+    "The ledger cannot be used",
+    f"What an answer costs cannot be written down. {_OPERATOR}",
+    30,
+)
 
 PROBLEMS: Final[Mapping[type[Exception], Row]] = {
     answering.AnsweringError: _UNREACHABLE,
@@ -60,6 +68,18 @@ PROBLEMS: Final[Mapping[type[Exception], Row]] = {
     answering.OverloadedError: Row(
         HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many questions at once", "Ask again in a moment.", 1
     ),
+    answering.GenerationError: _UNREACHABLE,
+    answering.EndpointUnavailableError: _UNREACHABLE,
+    answering.EndpointRefusedError: _UNREACHABLE,
+    answering.EndpointGarbledError: _UNREACHABLE,
+    answering.StreamCutError: _UNREACHABLE,
+    costs.CostsError: _UNREACHABLE,
+    costs.LedgerError: _LEDGER,
+    costs.LedgerBusyError: _LEDGER,
+    costs.LedgerFullError: _LEDGER,
+    costs.LedgerSchemaError: _LEDGER,
+    costs.BudgetExhaustedError: Row(HTTPStatus.TOO_MANY_REQUESTS, "budget", "The budget is used up"),
+    costs.PriceFileError: _UNREACHABLE,
     indexing.IndexingError: _UNREACHABLE,
     indexing.SourceError: _UNREACHABLE,
     indexing.ParsingError: _UNREACHABLE,

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.answering.answers import Abstention, Answer, Citation
 from app.answering.conversation import Conversation
 from app.costs.pricing import plain_usd
-from app.costs.receipts import Receipt
+from app.costs.receipts import Receipt, Stage
 from app.status import Status
 
 NO_ANSWER = "Nothing in the documents that you may read answers this question."
@@ -58,12 +58,19 @@ class RelatedShape(_Shape):
 
 
 class ReceiptLineShape(_Shape):
-    """One step of the bill. Amounts are plain decimals in US dollars; `null` is unknown."""
+    """One step of the bill. Amounts are plain decimals in US dollars; `null` is unknown.
 
-    stage: Literal["embed_query", "search", "context", "rewrite", "generate", "judge"]
+    `estimated` marks tokens that Farthing counted because the provider did not say.
+    """
+
+    stage: Stage
+    rung: str | None
+    model: str | None
     input_tokens: int
+    cached_input_tokens: int
     output_tokens: int
     cost_usd: str | None
+    estimated: bool
     ms: float
 
 
@@ -78,6 +85,7 @@ class ReceiptShape(_Shape):
     baseline_cost_usd: str | None
     saved_usd: str | None
     ms: float
+    notes: list[str]
 
 
 class AnswerShape(_Shape):
@@ -176,10 +184,14 @@ def receipt_shape(receipt: Receipt) -> ReceiptShape:
     return ReceiptShape(
         lines=[
             ReceiptLineShape(
-                stage=line.stage.value,
+                stage=line.stage,
+                rung=line.rung,
+                model=line.model,
                 input_tokens=line.input_tokens,
+                cached_input_tokens=line.cached_input_tokens,
                 output_tokens=line.output_tokens,
                 cost_usd=plain_usd(line.cost_usd),
+                estimated=line.estimated,
                 ms=round(line.ms, 2),
             )
             for line in receipt.lines
@@ -191,6 +203,7 @@ def receipt_shape(receipt: Receipt) -> ReceiptShape:
         baseline_cost_usd=plain_usd(receipt.baseline.cost_usd),
         saved_usd=plain_usd(receipt.saved_usd),
         ms=round(receipt.ms, 2),
+        notes=list(receipt.notes),
     )
 
 

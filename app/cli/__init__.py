@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from app.answering.errors import AnsweringError
+from app.costs.errors import CostsError
 from app.errors import AppError
 from indexing.errors import IndexingError
 from retrieval.errors import RetrievalError
@@ -112,7 +113,7 @@ def main() -> None:
         _register(plugin)
     try:
         app(prog_name="farthing")
-    except (AppError, AnsweringError, IndexingError, RetrievalError) as error:
+    except (AppError, AnsweringError, CostsError, IndexingError, RetrievalError) as error:
         print(f"farthing: {error}", file=sys.stderr)
         sys.exit(REFUSED)
     except Exception:  # noqa: BLE001 - a fault must not leave with the status of an abstention

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from indexing.documents import PREFACE, Chunk, UnitKind
+from indexing.documents import PREFACE, UnitKind
 from indexing.tokens import TokenCounter
 from retrieval.analysis import AnalysedChunk
 from retrieval.passages import Context, ContextUnit, Passage
+from retrieval.rendering import headings_above, needs_preface, render
 from retrieval.retriever import Evidence
 from retrieval.unit_scoring import score_units
 from retrieval.weights import Weights
@@ -79,15 +80,17 @@ def compress(
     """
     pool = _pool(evidence, passages, weights)
     groups = _fill(pool, budget_tokens)
-    chosen = set[int]().union(*groups)
-    text = _render(pool, chosen)
-    tokens = counter.count(text)
-    while tokens > budget_tokens:  # the parts were counted one by one; together they may be a few tokens more
+    context = _pack(pool, groups, evidence, counter)
+    while context.tokens > budget_tokens:  # the parts were counted one by one; together they may be a few tokens more
         groups.pop()  # a whole group, so that no unit loses what it cannot be read without
-        chosen = set[int]().union(*groups)
-        text = _render(pool, chosen)
-        tokens = counter.count(text)
-    return Context(tuple(pool.units[index] for index in _reading_order(pool, chosen)), text, tokens)
+        context = _pack(pool, groups, evidence, counter)
+    return context
+
+
+def _pack(pool: _Pool, groups: Sequence[set[int]], evidence: Evidence, counter: TokenCounter) -> Context:
+    units = tuple(pool.units[index] for index in _reading_order(pool, set[int]().union(*groups)))
+    text = render(units, evidence.analysed)
+    return Context(units, text, counter.count(text))
 
 
 def _pool(evidence: Evidence, passages: Sequence[Passage], weights: Weights) -> _Pool:
@@ -115,15 +118,15 @@ def _fill(pool: _Pool, budget_tokens: int) -> list[set[int]]:
             continue
         wanted = _with_companions(pool, index) - chosen
         chunk, analysed = pool.units[index].chunk, pool.analysed[index]
-        above = _headings(chunk)
-        needs_preface = chunk.id not in prefaces and _needs_preface(pool, wanted)
+        above = headings_above(chunk)
+        with_preface = chunk.id not in prefaces and needs_preface(pool.units[one] for one in wanted)
         cost = sum(_unit_tokens(pool, one) for one in wanted)
         cost += sum(
             tokens + _JOIN_TOKENS
             for heading, tokens in zip(above, analysed.heading_tokens, strict=True)
             if heading not in headings
         )
-        cost += analysed.preface_tokens + _JOIN_TOKENS if needs_preface else 0
+        cost += analysed.preface_tokens + _JOIN_TOKENS if with_preface else 0
         if used + cost > budget_tokens:
             misses += 1
             continue
@@ -133,7 +136,7 @@ def _fill(pool: _Pool, budget_tokens: int) -> list[set[int]]:
         groups.append(wanted)
         headings.update(above)
         seen_texts.update(_text(pool, one) for one in wanted)
-        if needs_preface:
+        if with_preface:
             prefaces.add(chunk.id)
         queue.favour_neighbours(wanted)
     return groups
@@ -193,55 +196,12 @@ def _with_companions(pool: _Pool, index: int) -> set[int]:
     return wanted
 
 
-def _needs_preface(pool: _Pool, indexes: Iterable[int]) -> bool:
-    return any(pool.units[index].chunk.units[pool.units[index].position].lead_in == PREFACE for index in indexes)
-
-
 def _reading_order(pool: _Pool, chosen: Iterable[int]) -> list[int]:
     def place(index: int) -> tuple[int, int, int]:
         unit = pool.units[index]
         return pool.document_order[unit.chunk.document_id], unit.chunk.ordinal, unit.position
 
     return sorted(chosen, key=place)
-
-
-def _render(pool: _Pool, chosen: set[int]) -> str:
-    """What a prompt carries: a line with the headings not yet printed, then units; the sentences of a paragraph share a line."""
-    lines: list[str] = []
-    printed: set[tuple[str, ...]] = set()
-    place: tuple[str, ...] | None = None
-    before: ContextUnit | None = None
-    opened = 0  # where the lines under the present headings begin; what introduces a list is not repeated among them
-    for index in _reading_order(pool, chosen):
-        unit = pool.units[index]
-        above = _headings(unit.chunk)
-        if above[-1] != place:
-            new = [heading[-1] for heading in above if heading not in printed]
-            lines.append(" > ".join(new or above[-1][-1:]))
-            printed.update(above)
-            place, before, opened = above[-1], None, len(lines)
-        same_chunk = before is not None and before.chunk.id == unit.chunk.id
-        if not same_chunk and _needs_preface(pool, (one for one in chosen if pool.units[one].chunk.id == unit.chunk.id)):
-            lines += (line for line in pool.analysed[index].preface.split("\n") if line not in lines[opened:])
-            before = None
-        if before is not None and same_chunk and _same_paragraph(before, unit):
-            lines[-1] += " " + _text(pool, index)
-        else:
-            lines.append(_text(pool, index))
-        before = unit
-    return "\n".join(lines)
-
-
-def _headings(chunk: Chunk) -> list[tuple[str, ...]]:
-    """Title and headings of a chunk, each with everything above it, so that equal words in other places stay apart."""
-    path = (chunk.document_id, chunk.title, *chunk.heading_path)
-    return [path[:depth] for depth in range(2, len(path) + 1)]
-
-
-def _same_paragraph(first: ContextUnit, second: ContextUnit) -> bool:
-    units = first.chunk.units
-    between = first.chunk.text[units[first.position].end : units[second.position].start]
-    return second.position == first.position + 1 and "\n" not in between
 
 
 def _text(pool: _Pool, index: int) -> str:

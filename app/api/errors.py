@@ -78,6 +78,7 @@ PROBLEMS: Final[Mapping[type[Exception], Row]] = {
     costs.LedgerBusyError: _LEDGER,
     costs.LedgerFullError: _LEDGER,
     costs.LedgerSchemaError: _LEDGER,
+    costs.UnknownEntryError: Row(HTTPStatus.NOT_FOUND, "unknown-answer", "No such answer"),
     costs.BudgetExhaustedError: Row(HTTPStatus.TOO_MANY_REQUESTS, "budget", "The budget is used up"),
     costs.PriceFileError: _UNREACHABLE,
     indexing.IndexingError: _UNREACHABLE,

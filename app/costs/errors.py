@@ -5,6 +5,7 @@
     │   ├── LedgerBusyError     another process holds it, and did not let go in time
     │   ├── LedgerFullError     there is no room left where it lies
     │   └── LedgerSchemaError   it was written by a newer release, or by something else
+    ├── UnknownEntryError       no entry of the ledger has this id
     ├── BudgetExhaustedError    a limit leaves no room for what was asked; it says when it resets
     └── PriceFileError          the price file cannot be used
 
@@ -32,6 +33,10 @@ class LedgerFullError(LedgerError):
 
 class LedgerSchemaError(LedgerError):
     """The ledger was written by a newer release of Farthing, or by something else."""
+
+
+class UnknownEntryError(CostsError):
+    """No entry of the ledger has this id."""
 
 
 class BudgetExhaustedError(CostsError):

@@ -1,12 +1,13 @@
 """Prices from the `genai-prices` package: an offline table, as new as its release."""
 
 from decimal import Decimal
+from importlib.metadata import version
 from typing import Any
 
 import genai_prices
 from genai_prices.types import TieredPrices
 
-from app.costs.pricing import Price
+from app.costs.pricing import PRICE_DECIMALS, Price
 
 
 class GenaiPriceBook:
@@ -15,6 +16,11 @@ class GenaiPriceBook:
     Where a model's price rises with the length of the prompt, the price of the lowest tier is taken: prompts here are
     a few thousand tokens long, and a lower baseline claims a smaller saving.
     """
+
+    @property
+    def version(self) -> str:
+        """The release of the package."""
+        return f"genai-prices {version('genai-prices')}"
 
     def price(self, model: str) -> Price | None:
         """The price of a model, written `provider/model`, or `None` when it is not listed."""
@@ -34,4 +40,6 @@ class GenaiPriceBook:
 
 
 def _base(price: Any) -> Decimal | None:
-    return price.base if isinstance(price, TieredPrices) else price
+    """The price of the lowest tier. A few are listed as binary fractions, 1.0399999999999998 for 1.04, and are rounded."""
+    listed = price.base if isinstance(price, TieredPrices) else price
+    return None if listed is None else round(listed, PRICE_DECIMALS)

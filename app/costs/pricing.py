@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Protocol
 
+PRICE_DECIMALS: Final = 6
+"""The decimals that a price per million tokens may have, so that a cost has at most twelve and is kept exactly."""
+
 _TOKENS_PER_PRICE: Final = Decimal(1_000_000)
+_TOO_MUCH_USD: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +25,38 @@ class Price:
     """What a model charges, in USD per million tokens.
 
     `output_usd` is `None` for a model that is listed without one, such as an embedding model. `cached_input_usd` is `None`
-    when caching earns no discount.
+    when caching earns no discount, and `batch`, the price by the provider's batch API, when none is listed.
+
+    Raises:
+        ValueError: A price is negative, no number, or has more than `PRICE_DECIMALS` decimals: what it comes to could not
+            be booked to the last digit.
     """
 
     input_usd: Decimal
     output_usd: Decimal | None
     cached_input_usd: Decimal | None = None
+    batch: "Price | None" = None
+
+    def __post_init__(self) -> None:
+        for price in (self.input_usd, self.output_usd, self.cached_input_usd):
+            if price is not None and not is_price(price):
+                raise ValueError(f"{price} is no price: at least 0, with at most {PRICE_DECIMALS} decimals")
 
 
 class PriceBook(Protocol):
     """Looks up what models charge."""
 
+    @property
+    def version(self) -> str:
+        """Which prices these are, such as `genai-prices 0.2.3`; the ledger keeps it with every entry."""
+
     def price(self, model: str) -> Price | None:
         """The price of a model, written `provider/model`, or `None` when it is not listed."""
+
+
+def is_price(amount: Decimal) -> bool:
+    """Whether an amount can be a price per million tokens: not negative, below a billion, and bookable to its last digit."""
+    return amount.is_finite() and 0 <= amount < _TOO_MUCH_USD and amount == round(amount, PRICE_DECIMALS)
 
 
 def price_usage(usage: Usage | None, price: Price | None) -> Decimal | None:

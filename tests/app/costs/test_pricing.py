@@ -1,6 +1,7 @@
 from decimal import Decimal
 
 import pytest
+from genai_prices.data import providers as genai_providers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,3 +75,16 @@ def test_the_price_book_takes_the_lowest_tier() -> None:
 @pytest.mark.parametrize("model", ["openai/no-such-model", "nobody/gpt-5-mini", "gpt-5-mini", "/", ""])
 def test_the_price_book_does_not_guess(model: str) -> None:
     assert GenaiPriceBook().price(model) is None
+
+
+@pytest.mark.parametrize("amount", ["-0.1", "0.0000001", "NaN", "Infinity", "1e40"])
+def test_a_price_that_cannot_be_booked_is_refused(amount: str) -> None:
+    for prices in ((amount, "1", "1"), ("1", amount, "1"), ("1", "1", amount)):
+        with pytest.raises(ValueError, match="is no price"):
+            Price(Decimal(prices[0]), Decimal(prices[1]), Decimal(prices[2]))
+
+
+def test_every_listed_price_can_be_booked() -> None:
+    models = [f"{provider.id}/{model.id}" for provider in genai_providers for model in provider.models]
+    assert len(models) > 1000
+    assert sum(GenaiPriceBook().price(model) is not None for model in models) > 900

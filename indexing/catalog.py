@@ -1,7 +1,7 @@
-"""What one generation holds: documents, chunks, skipped files and term frequencies, in one SQLite file.
+"""What one generation holds: documents, chunks, skipped files, aliases and term frequencies, in one SQLite file.
 
-It tells the next sync what has changed, `farthing status` what is indexed, and the retriever how rare a term is. A committed
-catalog is never changed again; the next generation begins with a copy of it.
+It tells the next sync what has changed, `farthing status` what is indexed, and the retriever how rare a term is and what
+acronyms stand for. A committed catalog is never changed again; the next generation begins with a copy of it.
 """
 
 import json
@@ -11,17 +11,20 @@ import sqlite3
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from indexing.aliases import Alias, aliases_of, capitals_key, terms_in_capitals
 from indexing.documents import AccessLabel, Chunk
 from indexing.errors import ChunkIndexError, IndexForeignError
 from indexing.words import terms
 
 CATALOG_FILE: Final = "catalog.sqlite3"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+_FIRST_WITH_ALIASES: Final = 2
 _VARIABLES: Final = 500
 """Values for one statement; SQLite takes at least 999."""
 
@@ -41,6 +44,19 @@ _SCHEMA: Final = """
         PRIMARY KEY (source, path)
     ) WITHOUT ROWID;
     CREATE TABLE terms (term TEXT PRIMARY KEY, document_frequency INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_ALIASES_SCHEMA: Final = """
+    CREATE TABLE aliases (
+        document_id TEXT NOT NULL, acronym_key TEXT NOT NULL, phrase_key TEXT NOT NULL, acronym TEXT NOT NULL,
+        phrase TEXT NOT NULL,
+        PRIMARY KEY (document_id, acronym_key, phrase_key)
+    ) WITHOUT ROWID;
+    CREATE INDEX aliases_by_acronym ON aliases (acronym_key);
+    CREATE INDEX aliases_by_phrase ON aliases (phrase_key);
+"""
+_ALIASES_BY: Final = """
+    SELECT acronym_key, phrase_key, MIN(acronym), MIN(phrase), labels, COUNT(*)
+    FROM aliases JOIN documents ON documents.id = document_id WHERE {} IN ({}) GROUP BY acronym_key, phrase_key, labels
 """
 
 
@@ -117,7 +133,7 @@ class Catalog:
         with catalog_errors(self._file):
             self._connection = sqlite3.connect(f"{self._file.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False)
         try:
-            _check_format(self._connection, self._file)
+            self._format = _check_format(self._connection, self._file)
             self._chunk_count = int(self._rows("SELECT COUNT(*) FROM chunks")[0][0])
         except BaseException:
             self._connection.close()
@@ -129,8 +145,36 @@ class Catalog:
         return self._chunk_count
 
     def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
-        """In how many chunks each term (as made by `indexing.words.terms`) stands; unknown terms are absent."""
+        """In how many chunks each term (as made by `indexing.words.terms`) stands; unknown terms are absent.
+
+        A term behind `indexing.aliases.capitals_key` counts the chunks in which it stands in capitals only.
+        """
         return dict(self._rows_in("SELECT term, document_frequency FROM terms WHERE term IN ({})", sorted(set(terms))))
+
+    def aliases(self, names: Iterable[str], labels: AbstractSet[AccessLabel]) -> Sequence[Alias]:
+        """The aliases one of whose names is among `names` (as `indexing.aliases.name_key` makes them).
+
+        Args:
+            names: What is looked up.
+            labels: Only documents with one of these define anything.
+
+        Returns:
+            Each alias once, as its first definition writes it; those that most documents define first, ties in the order of keys.
+        """
+        if self._format < _FIRST_WITH_ALIASES or not labels:
+            return []
+        wanted = sorted(set(names))
+        queries = [_ALIASES_BY.format(column, "{}") for column in ("acronym_key", "phrase_key")]
+        rows = {row for query in queries for row in self._rows_in(query, wanted)}
+        pages: Counter[tuple[str, str]] = Counter()
+        written: dict[tuple[str, str], Alias] = {}
+        for acronym_key, phrase_key, acronym, phrase, held, count in rows:
+            if labels.isdisjoint(json.loads(held)):
+                continue
+            key, alias = (acronym_key, phrase_key), Alias(acronym, phrase)
+            pages[key] += count
+            written[key] = min(written.get(key, alias), alias)
+        return [written[key] for key in sorted(pages, key=lambda key: (-pages[key], key))]
 
     def documents(self, source: str) -> dict[str, DocumentRow]:
         """The documents of a source by path, in the order of paths."""
@@ -214,8 +258,10 @@ class CatalogWriter:
                 self._connection.execute("PRAGMA journal_mode = OFF")
                 self._connection.execute("PRAGMA synchronous = OFF")
                 if base_directory is None:
-                    self._connection.executescript(f"{_SCHEMA}; PRAGMA user_version = {_FORMAT}")
-            _check_format(self._connection, self._file)
+                    self._connection.executescript(f"{_SCHEMA}; {_ALIASES_SCHEMA}; PRAGMA user_version = {_FORMAT}")
+            if _check_format(self._connection, self._file) < _FIRST_WITH_ALIASES:
+                with catalog_errors(self._file):
+                    self._connection.executescript(f"{_ALIASES_SCHEMA}; PRAGMA user_version = {_FORMAT}")
             with catalog_errors(self._file):
                 self._connection.execute("BEGIN")
         except BaseException:
@@ -241,7 +287,7 @@ class CatalogWriter:
                 (*values, row.recipe, row.first_line, row.units, row.tokens),
             )
             for known, chunk in chunks:
-                own = sorted(set(terms(chunk.words_text)))
+                own = sorted({*terms(chunk.words_text), *map(capitals_key, terms_in_capitals(chunk.embedding_text))})
                 self._change.update(own)
                 self._connection.execute(
                     "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -255,6 +301,10 @@ class CatalogWriter:
                         " ".join(own),
                     ),
                 )
+            self._connection.executemany(
+                "INSERT INTO aliases VALUES (?, ?, ?, ?, ?)",
+                [(row.id, *alias.keys, alias.acronym, alias.phrase) for alias in aliases_of(chunk for _, chunk in chunks)],
+            )
 
     def remove_document(self, document_id: str) -> None:
         """Remove a document and its chunks; one that is not there is no error. Raises `ChunkIndexError`."""
@@ -262,6 +312,7 @@ class CatalogWriter:
             for (own,) in self._connection.execute("SELECT terms FROM chunks WHERE document_id = ?", (document_id,)):
                 self._change.subtract(own.split())
             self._connection.execute("DELETE FROM chunks WHERE document_id = ?", (document_id,))
+            self._connection.execute("DELETE FROM aliases WHERE document_id = ?", (document_id,))
             self._connection.execute("DELETE FROM documents WHERE id = ?", (document_id,))
 
     def replace_skipped(self, source: str, rows: Iterable[SkippedRow]) -> None:
@@ -322,13 +373,15 @@ def _foreign(file: Path, what: str) -> IndexForeignError:
     )
 
 
-def _check_format(connection: sqlite3.Connection, file: Path) -> None:
+def _check_format(connection: sqlite3.Connection, file: Path) -> int:
+    """The format of a catalog, if it is one of those that can be read."""
     with catalog_errors(file):
         ((found,),) = connection.execute("PRAGMA user_version").fetchall()
     if found > _FORMAT:
         raise IndexForeignError(f"The catalog {file} was written by a newer Farthing (format {found}). Upgrade Farthing.")
-    if found != _FORMAT:
+    if found < 1:
         raise _foreign(file, "is not Farthing's")
+    return int(found)
 
 
 def _document(row: tuple[Any, ...]) -> DocumentRow:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from itertools import chain
 from typing import Final, Protocol
 
+from indexing.aliases import ALIASES_VERSION
 from indexing.catalog import Catalog, ChunkRow, DocumentRow, SkippedRow
 from indexing.chunking import CHUNKER_VERSION, chunk_document
 from indexing.documents import DEFAULT_TENANT, Chunk, Document, RawDocument, document_id, effective_labels
@@ -55,8 +56,8 @@ class SyncTools:
 
     @property
     def recipe(self) -> str:
-        """What decides a document's chunks besides its bytes."""
-        return f"parser {self.parser.version}, chunker {CHUNKER_VERSION}, {self.counter.name}"
+        """What decides a document's chunks and aliases besides its bytes."""
+        return f"parser {self.parser.version}, chunker {CHUNKER_VERSION}, aliases {ALIASES_VERSION}, {self.counter.name}"
 
 
 @dataclass(frozen=True, slots=True)

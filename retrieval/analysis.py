@@ -13,6 +13,7 @@ from indexing.documents import PREFACE, Chunk, UnitKind
 from indexing.plain_text import plain_text
 from indexing.tokens import TokenCounter
 from indexing.words import terms, words
+from retrieval.aliases import OtherName
 from retrieval.lexicon import Lexicon, inverse_document_frequency
 from retrieval.question_form import QuestionForm, question_form
 
@@ -55,7 +56,10 @@ class AnalysedChunk:
 
 @dataclass(frozen=True, slots=True)
 class AnalysedQuery:
-    """The terms of a query with their rarity. `weights` sum to `total`, which is above 0; `terms` are their keys."""
+    """The terms of a query with their rarity. `weights` sum to `total`, which is above 0; `terms` are their keys.
+
+    `other_names` are those of what the query names; a term that one of them covers counts as standing where that one stands.
+    """
 
     weights: Mapping[str, float]
     terms: frozenset[str]
@@ -63,14 +67,16 @@ class AnalysedQuery:
     bigrams: tuple[tuple[str, str], ...]
     numbers: tuple[str, ...]
     form: QuestionForm
+    other_names: tuple[OtherName, ...] = ()
 
     def hits(self, found: AbstractSet[str]) -> frozenset[str]:
-        """The query's terms that stand in `found`."""
-        return self.terms & found
+        """The query's terms that stand in `found`, under their own or another name."""
+        own = self.terms & found
+        return own.union(*(name.covers for name in self.other_names if name.found_as <= found)) if self.other_names else own
 
     def coverage(self, found: AbstractSet[str]) -> float:
         """The share of the query's terms, weighted by rarity, that stand in `found`: 0 to 1."""
-        return math.fsum(self.weights[term] for term in self.terms & found) / self.total  # the same in any order of a set
+        return math.fsum(self.weights[term] for term in self.hits(found)) / self.total  # the same in any order of a set
 
     def bigram_share(self, found: frozenset[tuple[str, str]]) -> float:
         """The share of the query's neighbouring terms that are neighbours in `found` too: 0 to 1."""

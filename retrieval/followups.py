@@ -9,13 +9,16 @@ Ranking both readings by themselves and fusing by reciprocal rank was tried: it 
 background that had nothing to do with the question cost more. `python -m eval.benchmarks.followups` measures what stands here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from indexing.documents import AccessLabel
+from retrieval.aliases import OtherName, other_names
 from retrieval.analysis import AnalysedQuery, analyse_query
 from retrieval.lexicon import Lexicon
 from retrieval.passages import Query
@@ -39,17 +42,20 @@ def embed_query(query: Query, embed: Callable[[str], NDArray[np.float32]]) -> ND
     return (both / length).astype(np.float32) if length else vector
 
 
-def words_to_search(query: Query) -> str:
-    """The text whose words BM25 looks for."""
-    return f"{query.text} {query.background}" if query.background else query.text
+def words_to_search(query: Query, other_names: Iterable[OtherName] = ()) -> str:
+    """The text whose words BM25 looks for: the question, its background, and other names of what they name."""
+    parts = (query.text, query.background, *(name.text for name in other_names))
+    return " ".join(part for part in parts if part)
 
 
-def analyse(query: Query, lexicon: Lexicon) -> AnalysedQuery:
-    """The terms of a query, those of its background at `BACKGROUND_WEIGHT`.
+def analyse(query: Query, lexicon: Lexicon, labels: AbstractSet[AccessLabel]) -> AnalysedQuery:
+    """The terms of a query, those of its background at `BACKGROUND_WEIGHT`, and the other names of what it names.
 
-    Numbers, word pairs and the form of the answer are taken from the question alone.
+    Numbers, word pairs and the form of the answer are taken from the question alone; other names from documents with one of the
+    labels alone.
     """
-    own = analyse_query(query.text, lexicon)
+    names = other_names(words_to_search(query), lexicon, labels)
+    own = replace(analyse_query(query.text, lexicon), other_names=names)
     if not query.background:
         return own
     before = analyse_query(query.background, lexicon)

@@ -1,19 +1,32 @@
-"""How rare a term is: the port to the corpus' document frequencies."""
+"""What the corpus says about words: how rare a term is, and which names mean the same."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
+
+from indexing.aliases import Alias
+from indexing.documents import AccessLabel
 
 
 class Lexicon(Protocol):
-    """Document frequencies of one generation, counted over chunks."""
+    """Document frequencies of one generation, counted over chunks, and the aliases that its documents define."""
 
     @property
     def chunk_count(self) -> int:
         """The number of chunks in the generation."""
 
     def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
-        """In how many chunks each term (as made by `indexing.words.terms`) stands; unknown terms are absent."""
+        """In how many chunks each term (as made by `indexing.words.terms`) stands; unknown terms are absent.
+
+        A term behind `indexing.aliases.capitals_key` counts the chunks in which it stands in capitals only.
+        """
+
+    def aliases(self, names: Iterable[str], labels: AbstractSet[AccessLabel]) -> Sequence[Alias]:
+        """The aliases with a name among `names` (as `indexing.aliases.name_key` makes them), the most widely defined first.
+
+        Only what documents with one of the labels define.
+        """
 
 
 def inverse_document_frequency(document_frequency: int, chunk_count: int) -> float:

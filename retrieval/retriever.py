@@ -57,8 +57,8 @@ class Retriever:
 
     def find(self, query: Query, vector: NDArray[np.float32], scope: AccessScope) -> Candidates:
         """Search without ranking. Raises as `retrieve`."""
-        terms = analyse(query, self._lexicon)
-        result = self._searcher.search(words_to_search(query), vector, scope, SEARCH_LIMIT)
+        terms = analyse(query, self._lexicon, scope.labels)
+        result = self._searcher.search(words_to_search(query, terms.other_names), vector, scope, SEARCH_LIMIT)
         ids = list(dict.fromkeys(row.chunk_id for row in (*result.dense, *result.words)))
         candidates = gather_candidates(result, self._searcher.chunks(ids, scope))
         return Candidates(query, terms, tuple(candidates), tuple(self._analyses.of(one.chunk for one in candidates)))

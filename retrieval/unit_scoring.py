@@ -51,7 +51,7 @@ _FEATURES: Final[Mapping[str, Callable[[_Seen], float]]] = {
     "coverage_beyond_headings": lambda s: s.query.coverage(s.hits - s.heads),
     "window_coverage": lambda s: s.window,
     "distance_to_best": lambda s: math.log1p(abs(s.position - s.best_position)),
-    "precision": lambda s: len(s.hits) / (len(s.unit.term_set) or 1),
+    "precision": lambda s: min(1.0, len(s.hits) / (len(s.unit.term_set) or 1)),  # one acronym may cover several terms
     "first": lambda s: float(s.position == 0),
     "alone": lambda s: float(len(s.chunk.units) == 1),
     "item": lambda s: float(s.kind is UnitKind.ITEM),

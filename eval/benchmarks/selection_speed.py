@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,9 @@ import numpy as np
 
 from app.bootstrap import build_counter
 from indexing.adapters.formats.markdown import parse
+from indexing.aliases import Alias
 from indexing.chunking import chunk_document
-from indexing.documents import DEFAULT_TENANT, EVERYONE, Chunk, Document
+from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, Chunk, Document
 from indexing.errors import ParsingError
 from indexing.tokens import TokenCounter
 from indexing.words import terms
@@ -57,6 +59,10 @@ class CountedTerms:
     def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
         """In how many chunks each term stands."""
         return {term: len(self.postings[term]) for term in terms if term in self.postings}
+
+    def aliases(self, names: Iterable[str], labels: AbstractSet[AccessLabel]) -> Sequence[Alias]:  # noqa: ARG002 - the port's
+        """None: what is measured here begins after the search."""
+        return ()
 
     def search(self, question: str) -> tuple[Found, ...]:
         """The chunks that share the rarest terms with the question, best first."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from indexing.aliases import Alias, capitals_key
 from indexing.catalog import CATALOG_FILE, Catalog, CatalogWriter, ChunkRow, DocumentRow, SkippedRow
 from indexing.documents import Chunk, document_id
 from indexing.errors import ChunkIndexError, IndexForeignError
@@ -72,6 +73,68 @@ def test_is_a_lexicon_counted_over_chunks(tmp_path: Path) -> None:
     assert inverse_document_frequency(found["train"], lexicon.chunk_count) > inverse_document_frequency(2, lexicon.chunk_count)
     assert lexicon.document_frequencies([]) == {}
     catalog.close()
+
+
+def test_counts_terms_in_capitals_beside_the_terms(tmp_path: Path) -> None:
+    pages = [document("a.md", "The FAR says", "How far? FAR!"), document("b.md", "Far away", "FARs and PTO")]
+    with closing(Catalog(write(tmp_path / "g", None, *pages))) as catalog:
+        found = catalog.document_frequencies(["far", "pto", capitals_key("far"), capitals_key("pto"), capitals_key("away")])
+    assert found == {"far": 4, capitals_key("far"): 2, "pto": 1, capitals_key("pto"): 1}
+
+
+def test_aliases_are_found_by_either_name_the_most_widely_defined_first(tmp_path: Path) -> None:
+    pages = [
+        document("a.md", "Product manager (PM)", "Project Manager (PM)"),
+        document("b.md", "A Project Manager (PM)"),
+        document("c.md", "Return to office (RTO)"),
+    ]
+    with closing(Catalog(write(tmp_path / "g", None, *pages))) as catalog:
+        project, product = Alias("PM", "Project Manager"), Alias("PM", "Product manager")
+        assert catalog.aliases(["pm", "unheard"], {"everyone"}) == [project, product]
+        assert catalog.aliases(["product manag", "return offic"], {"everyone"}) == [product, Alias("RTO", "Return to office")]
+        assert catalog.aliases(["pm", "project manag"], {"everyone"}) == [project, product]
+        assert catalog.aliases([], {"everyone"}) == []
+
+
+def test_an_alias_has_the_labels_of_the_pages_that_define_it(tmp_path: Path) -> None:
+    pages = [
+        document("a.md", "Reduction in force (RIF)", "Return to office (RTO)", labels=("hr", "legal")),
+        document("b.md", "return to Office (RTO)"),
+    ]
+    with closing(Catalog(write(tmp_path / "g", None, *pages))) as catalog:
+        names = ["rif", "rto", "reduct forc"]
+        assert catalog.aliases(names, {"everyone"}) == [Alias("RTO", "return to Office")]
+        assert catalog.aliases(names, {"hr"}) == [Alias("RIF", "Reduction in force"), Alias("RTO", "Return to office")]
+        assert catalog.aliases(names, {"everyone", "legal"})[0] == Alias("RTO", "Return to office")  # on two pages now
+        assert catalog.aliases(names, {"sales"}) == catalog.aliases(names, set()) == []
+
+
+def test_an_alias_goes_with_the_page_that_defined_it(tmp_path: Path) -> None:
+    old = write(tmp_path / "g1", None, document("a.md", "Return to office (RTO)"), document("b.md", "Oversight of lawyers (OOL)"))
+    changed = write(tmp_path / "g2", old, document("a.md", "Rate of turn (ROT)"))
+    with closing(Catalog(changed)) as catalog:
+        assert catalog.aliases(["rto", "rot", "ool"], {"everyone"}) == [
+            Alias("OOL", "Oversight of lawyers"),
+            Alias("ROT", "Rate of turn"),
+        ]
+    (tmp_path / "g3").mkdir()
+    writer = CatalogWriter(tmp_path / "g3", changed)
+    writer.remove_document(document("a.md")[0].id)
+    writer.commit()
+    with closing(Catalog(tmp_path / "g3")) as catalog:
+        assert catalog.aliases(["rto", "rot"], {"everyone"}) == []
+
+
+def test_a_catalog_of_the_first_format_is_read_and_brought_up_to_date(tmp_path: Path) -> None:
+    old = write(tmp_path / "g1", None, document("a.md", "Return to office (RTO)"))
+    with closing(sqlite3.connect(old / CATALOG_FILE)) as connection:
+        connection.execute("DROP TABLE aliases")
+        connection.execute("PRAGMA user_version = 1")
+    with closing(Catalog(old)) as catalog:
+        assert catalog.chunk_count == 1
+        assert catalog.aliases(["rto"], {"everyone"}) == []
+    with closing(Catalog(write(tmp_path / "g2", old, document("b.md", "Rate of turn (ROT)")))) as catalog:
+        assert catalog.aliases(["rto", "rot"], {"everyone"}) == [Alias("ROT", "Rate of turn")]
 
 
 def test_many_terms_and_documents_are_asked_for_at_once(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ _SECTIONS = [
     "- one\n- two\n- three",
     "| a | b |\n|---|---|\n| 1 | 2 |",
     "Travel.",
+    "Personal Time Off (PTO) is 25 days.",
+    "- PTO, or personal time off\n- RTO: return to office",
 ]
 
 _pages = st.builds(

@@ -72,7 +72,7 @@ class Workplace:
 
 def catalog_rows(directory: Path) -> dict[str, list[tuple[Any, ...]]]:
     with closing(sqlite3.connect(directory / CATALOG_FILE)) as connection:
-        tables = ("documents", "chunks", "skipped", "terms")
+        tables = ("documents", "chunks", "skipped", "terms", "aliases")
         return {table: sorted(connection.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
 
 

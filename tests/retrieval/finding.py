@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from indexing.aliases import Alias
 from indexing.chunking import chunk_document
-from indexing.documents import EVERYONE, AccessScope, Chunk, Document
+from indexing.documents import EVERYONE, AccessLabel, AccessScope, Chunk, Document
 from indexing.words import terms
+from retrieval.lexicon import Lexicon
 from retrieval.passages import Query
 from retrieval.retriever import Evidence, Retriever
 from retrieval.weights import Weights, shipped_weights
@@ -20,6 +23,8 @@ SCOPE = AccessScope("acme", frozenset({EVERYONE}))
 
 
 class CountedLexicon:
+    """Document frequencies counted in memory; no aliases."""
+
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self.chunk_count = len(chunks)
         self._counts = Counter(term for chunk in chunks for term in set(terms(chunk.words_text)))
@@ -27,8 +32,13 @@ class CountedLexicon:
     def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
         return {term: self._counts[term] for term in terms if term in self._counts}
 
+    def aliases(self, names: Iterable[str], labels: AbstractSet[AccessLabel]) -> Sequence[Alias]:  # noqa: ARG002 - the port's
+        return []
 
-def make_retriever(pages: Sequence[Document], weights: Weights | None = None) -> tuple[Retriever, FakeEmbedder]:
+
+def make_retriever(
+    pages: Sequence[Document], weights: Weights | None = None, lexicon: Lexicon | None = None
+) -> tuple[Retriever, FakeEmbedder]:
     embedder = FakeEmbedder(64)
     chunks = [chunk for page in pages for chunk in chunk_document(page, COUNTER)]
     store = FakeChunkIndexStore()
@@ -36,7 +46,7 @@ def make_retriever(pages: Sequence[Document], weights: Weights | None = None) ->
     index.upsert(chunks, embedder.embed_documents([chunk.embedding_text for chunk in chunks]))
     index.commit()
     searcher = FakePassageSearcher(store, "one", 64)
-    return Retriever(searcher, CountedLexicon(chunks), COUNTER, weights or shipped_weights()), embedder
+    return Retriever(searcher, lexicon or CountedLexicon(chunks), COUNTER, weights or shipped_weights()), embedder
 
 
 def find(question: str, *pages: Document | str, scope: AccessScope = SCOPE, weights: Weights | None = None) -> Evidence:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from retrieval.aliases import OtherName
 from retrieval.followups import BACKGROUND_WEIGHT, analyse, embed_query, words_to_search
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
@@ -65,14 +66,15 @@ def test_a_background_costs_one_embedding_more(query: Query, texts: int) -> None
 def test_words_of_both_are_searched() -> None:
     assert words_to_search(ALONE) == ALONE.text
     assert words_to_search(FOLLOW_UP) == f"{FOLLOW_UP.text} {FOLLOW_UP.background}"
+    assert words_to_search(ALONE, [OtherName(frozenset("a"), frozenset("b"), "It")]) == f"{ALONE.text} It"
 
 
 def test_terms_of_the_background_weigh_less_and_number_and_form_are_the_questions_own() -> None:
     lexicon = CountedLexicon([])
-    one = analyse(Query("How many hours of sick leave?", "Which 3 forms list the annual leave?"), lexicon)
+    one = analyse(Query("How many hours of sick leave?", "Which 3 forms list the annual leave?"), lexicon, SCOPE.labels)
     assert one.terms == frozenset(one.weights) == {"hour", "sick", "leav", "3", "form", "list", "annual"}
     assert one.weights["annual"] == pytest.approx(BACKGROUND_WEIGHT * one.weights["sick"])
     assert one.weights["leav"] == one.weights["sick"]  # said again, it weighs whole
     assert one.total == pytest.approx(sum(one.weights.values()))
-    alone = analyse(Query("How many hours of sick leave?"), lexicon)
+    alone = analyse(Query("How many hours of sick leave?"), lexicon, SCOPE.labels)
     assert (one.numbers, one.form, one.bigrams) == (alone.numbers, alone.form, alone.bigrams)

@@ -4,6 +4,7 @@
     ├── LedgerError             the ledger cannot be read or written
     │   ├── LedgerBusyError     another process holds it, and did not let go in time
     │   ├── LedgerFullError     there is no room left where it lies
+    │   ├── LedgerRefusedError  it cannot hold what it was given: an absurd amount, broken text
     │   └── LedgerSchemaError   it was written by a newer release, or by something else
     ├── UnknownEntryError       no entry of the ledger has this id
     ├── BudgetExhaustedError    a limit leaves no room for what was asked; it says when it resets
@@ -29,6 +30,10 @@ class LedgerBusyError(LedgerError):
 
 class LedgerFullError(LedgerError):
     """There is no room left where the ledger lies."""
+
+
+class LedgerRefusedError(LedgerError):
+    """The ledger cannot hold what it was given: an amount that does not fit exactly, an absurd count, broken text."""
 
 
 class LedgerSchemaError(LedgerError):

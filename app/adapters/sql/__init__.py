@@ -1,0 +1,1 @@
+"""The ledger in a database: SQLite in the home, or PostgreSQL."""

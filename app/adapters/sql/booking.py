@@ -1,0 +1,247 @@
+"""What is written into the ledger's tables, each function within a transaction of its caller."""
+
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.adapters.sql.money import from_pico, to_pico
+from app.adapters.sql.schema import BUDGET_USE, ENTRIES, ENTRY_LINES, HOLDS, QUESTION_TEXTS, from_us, to_us
+from app.costs.baseline import NaivePrompt
+from app.costs.budgets import Period, period_start
+from app.costs.ledger import Entry, Hold, Outcome, Spender, Surface
+from app.costs.limits import Used, payers
+from app.costs.receipts import Receipt, ReceiptLine, Stage
+
+Account: TypeAlias = tuple[str, str, str, str]
+"""Payer, name, period and the day that the period begins: one row of what the budgets have used."""
+
+_LOST: Final = "The process died before it settled: booked at the most that the answer can have cost."
+
+
+@dataclass(slots=True)
+class Change:
+    """What to add to an account."""
+
+    spent_pico_usd: int = 0
+    spent_tokens: int = 0
+    held_pico_usd: int = 0
+    held_tokens: int = 0
+    unknown_entries: int = 0
+
+
+def accounts(spender: Spender, at: datetime) -> list[Account]:
+    """The rows that a spender's answers are booked on, for the periods that `at` lies in."""
+    return [
+        (payer.value, name, period.value, period_start(period, at).date().isoformat())
+        for payer, name in payers(spender).items()
+        for period in Period
+    ]
+
+
+def set_aside(connection: Connection, hold: Hold, at: datetime, instance: str) -> dict[Account, Used]:
+    """Write down a hold and add it to everything that it will be booked on.
+
+    Until the transaction ends nobody else changes these rows, so that the caller may look whether it was too much.
+
+    Returns:
+        What each account had used before.
+    """
+    pico = to_pico(hold.cost_usd)
+    change = Change(held_pico_usd=pico or 0, held_tokens=hold.tokens)
+    rows = _book(connection, dict.fromkeys(accounts(hold.spender, at), change))
+    connection.execute(
+        sa.insert(HOLDS).values(
+            answer_id=hold.answer_id,
+            instance=instance,
+            at_us=to_us(at),
+            cost_pico_usd=pico,
+            tokens=hold.tokens,
+            **_spender_columns(hold.spender),
+        )
+    )
+    held = Decimal(0) if hold.cost_usd is None else hold.cost_usd
+    after = {(row.payer, row.name, row.period, row.period_start): used(row) for row in rows}
+    return {
+        account: replace(now, held_usd=now.held_usd - held, held_tokens=now.held_tokens - hold.tokens)
+        for account, now in after.items()
+    }
+
+
+def used(row: Row[Any]) -> Used:
+    """One row of the table of what the budgets have used."""
+    return Used(
+        spent_usd=from_pico(row.spent_pico_usd),
+        spent_tokens=row.spent_tokens,
+        held_usd=from_pico(row.held_pico_usd),
+        held_tokens=row.held_tokens,
+        unknown_entries=row.unknown_entries,
+    )
+
+
+def settle(connection: Connection, entry: Entry, now: datetime, *, keep_text: bool) -> None:
+    """Append an entry, book it, and release the answer's holds; nothing at all when the entry is there already.
+
+    It is booked in the periods in which the answer's first hold was made, because there the money was set aside; without a
+    hold, in those of `now`. The entry's own time plays no part, so that a caller's wrong clock cannot move spending about.
+    """
+    if _append(connection, entry, keep_text=keep_text):
+        _book_entry(connection, entry, _take_holds(connection, entry.id), now)
+
+
+def lose(connection: Connection, answer_id: str) -> None:
+    """Settle the holds of an answer whose process died, at their worst case; nothing when they are settled already."""
+    holds = _take_holds(connection, answer_id)
+    if not holds:
+        return
+    entry = _lost_entry(answer_id, holds)
+    if not _append(connection, entry, keep_text=False):  # the answer was settled, and something after it was not
+        entry = replace(entry, id=f"{answer_id}-lost-{uuid.uuid4().hex[:12]}")
+        _append(connection, entry, keep_text=False)
+    _book_entry(connection, entry, holds, entry.at)
+
+
+def _append(connection: Connection, entry: Entry, *, keep_text: bool) -> bool:
+    receipt = entry.receipt
+    statement = (
+        _insert(connection, ENTRIES)
+        .values(
+            id=entry.id,
+            at_us=to_us(entry.at),
+            question_hash=entry.question_hash,
+            outcome=entry.outcome.value,
+            rung_path=json.dumps(entry.rung_path),
+            last_rung=entry.rung_path[-1] if entry.rung_path else None,
+            groundedness=entry.groundedness,
+            generation=entry.generation,
+            prices=entry.prices,
+            prompt=entry.prompt,
+            profile=entry.profile,
+            input_tokens=receipt.input_tokens,
+            output_tokens=receipt.output_tokens,
+            cached_input_tokens=sum(line.cached_input_tokens for line in receipt.lines),
+            cost_pico_usd=to_pico(receipt.cost_usd),
+            known_pico_usd=_known_pico(receipt),
+            baseline_tokens=receipt.baseline.input_tokens,
+            baseline_pico_usd=to_pico(receipt.baseline.cost_usd),
+            saved_pico_usd=to_pico(receipt.saved_usd),
+            ms=receipt.ms,
+            notes=json.dumps(receipt.notes),
+            **_spender_columns(entry.spender),
+        )
+        .on_conflict_do_nothing(index_elements=[ENTRIES.c.id])
+        .returning(ENTRIES.c.number)
+    )
+    number = connection.execute(statement).scalar()
+    if number is None:
+        return False
+    if receipt.lines:
+        lines = [_line_columns(number, position, line) for position, line in enumerate(receipt.lines)]
+        connection.execute(sa.insert(ENTRY_LINES), lines)
+    if keep_text and entry.question is not None:
+        connection.execute(sa.insert(QUESTION_TEXTS).values(entry_number=number, question=entry.question))
+    return True
+
+
+def _known_pico(receipt: Receipt) -> int:
+    """Where one line's cost is unknown, what is known of the others is spent all the same."""
+    return sum(to_pico(line.cost_usd) or 0 for line in receipt.lines)
+
+
+def _line_columns(number: int, position: int, line: ReceiptLine) -> dict[str, object]:
+    return {
+        "entry_number": number,
+        "position": position,
+        "stage": line.stage.value,
+        "rung": line.rung,
+        "model": line.model,
+        "input_tokens": line.input_tokens,
+        "output_tokens": line.output_tokens,
+        "cached_input_tokens": line.cached_input_tokens,
+        "cost_pico_usd": to_pico(line.cost_usd),
+        "ms": line.ms,
+        "estimated": line.estimated,
+    }
+
+
+def _take_holds(connection: Connection, answer_id: str) -> list[Row[Any]]:
+    rows = connection.execute(sa.delete(HOLDS).where(HOLDS.c.answer_id == answer_id).returning(*HOLDS.c))
+    return sorted(rows, key=lambda row: (row.at_us, row.number))
+
+
+def _book_entry(connection: Connection, entry: Entry, holds: Sequence[Row[Any]], now: datetime) -> None:
+    changes: dict[Account, Change] = {}
+    for hold in holds:
+        for account in accounts(_spender(hold), from_us(hold.at_us)):
+            change = changes.setdefault(account, Change())
+            change.held_pico_usd -= hold.cost_pico_usd or 0
+            change.held_tokens -= hold.tokens
+    for account in accounts(entry.spender, from_us(holds[0].at_us) if holds else now):
+        change = changes.setdefault(account, Change())
+        change.spent_pico_usd += _known_pico(entry.receipt)
+        change.spent_tokens += entry.receipt.input_tokens + entry.receipt.output_tokens
+        change.unknown_entries += entry.receipt.cost_usd is None
+    _book(connection, changes)
+
+
+def _book(connection: Connection, changes: dict[Account, Change]) -> Sequence[Row[Any]]:
+    """Add to accounts, and make those that are missing. In one order always, so that two processes never wait for each other."""
+    rows = [
+        {
+            "payer": payer,
+            "name": name,
+            "period": period,
+            "period_start": start,
+            "spent_pico_usd": change.spent_pico_usd,
+            "spent_tokens": change.spent_tokens,
+            "held_pico_usd": change.held_pico_usd,
+            "held_tokens": change.held_tokens,
+            "unknown_entries": change.unknown_entries,
+        }
+        for (payer, name, period, start), change in sorted(changes.items(), key=lambda item: item[0])
+    ]
+    insert = _insert(connection, BUDGET_USE)
+    keys = [column.name for column in BUDGET_USE.primary_key]
+    added = {column.name: column + insert.excluded[column.name] for column in BUDGET_USE.c if column.name not in keys}
+    return connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=added).returning(*BUDGET_USE.c), rows).all()
+
+
+def _insert(connection: Connection, table: sa.Table) -> Any:
+    """An INSERT that can say what to do about a row that is there already: both databases can, each by a construct of its own."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def _lost_entry(answer_id: str, holds: Iterable[Row[Any]]) -> Entry:
+    """The bill of an answer that nobody finished: a line for each hold, its tokens all as read."""
+    rows = list(holds)
+    lines = tuple(ReceiptLine(Stage.GENERATE, row.tokens, 0, from_pico(row.cost_pico_usd), 0.0, estimated=True) for row in rows)
+    return Entry(
+        id=answer_id,
+        at=from_us(rows[0].at_us),
+        spender=_spender(rows[0]),
+        question_hash="",
+        question=None,
+        outcome=Outcome.LOST,
+        rung_path=(),
+        receipt=Receipt(lines, NaivePrompt(0, None), 0.0, (_LOST,)),
+        groundedness=None,
+        generation="",
+        prices="",
+        prompt="",
+        profile=None,
+    )
+
+
+def _spender(row: Row[Any]) -> Spender:
+    return Spender(Surface(row.surface), row.person, row.team, row.api_key)
+
+
+def _spender_columns(spender: Spender) -> dict[str, str | None]:
+    return {"surface": spender.surface.value, "person": spender.person, "team": spender.team, "api_key": spender.key}

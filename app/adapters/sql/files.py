@@ -1,0 +1,98 @@
+"""Files beside the ledger: a lock among processes, and who is running."""
+
+import fcntl
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from app.costs.errors import LedgerBusyError, LedgerError
+
+_LOOK_AGAIN_S: Final = 0.005
+
+
+def make_private(folder: Path) -> None:
+    """Make the ledger's folder, and the home around it, for this account alone. Raises `OSError`."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def folder_lock(path: Path, timeout_s: float) -> Iterator[None]:
+    """Hold a lock among all processes and threads that use the same folder. It goes when its holder dies.
+
+    Raises:
+        LedgerBusyError: Somebody else held it all the time.
+        LedgerError: The lock's file cannot be made.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be opened: {error.strerror}. Check the disk and its permissions.") from error
+    try:
+        until = time.monotonic() + timeout_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= until:
+                    raise LedgerBusyError(f"Another process holds {path}. Try again when it is done.") from error
+                time.sleep(_LOOK_AGAIN_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class Presence:
+    """Tells the processes that run from those that died, by a locked file of each: the system lets go of it when one dies.
+
+    Where the holds of a process have no such file here, it runs, or ran, on another machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Take a place in the folder, which is made if there is none. Raises `OSError`."""
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._folder = folder
+        self._lock = folder.with_name("running.lock")
+        self.instance: Final = uuid.uuid4().hex
+        with folder_lock(self._lock, 10.0):  # so that nobody looks between the making of the file and its locking
+            self._descriptor = os.open(folder / self.instance, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def others(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The processes of this folder, without this one: those that run, and those that died."""
+        running: set[str] = set()
+        dead: set[str] = set()
+        with folder_lock(self._lock, 10.0):
+            for file in self._folder.iterdir():
+                if file.name != self.instance:
+                    (dead if _nobody_holds(file) else running).add(file.name)
+        return frozenset(running), frozenset(dead)
+
+    def forget(self, dead: frozenset[str]) -> None:
+        """Remove what is left of processes that died, once nothing of theirs is open."""
+        for name in dead:
+            (self._folder / name).unlink(missing_ok=True)
+
+    def leave(self) -> None:
+        """Be no more. The file stays for somebody to see that this process is gone, in case it left something open."""
+        with suppress(OSError):
+            os.close(self._descriptor)
+
+
+def _nobody_holds(file: Path) -> bool:
+    try:
+        descriptor = os.open(file, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

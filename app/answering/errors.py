@@ -56,7 +56,14 @@ class GenerationError(AnsweringError):
 
 
 class EndpointUnavailableError(GenerationError):
-    """The endpoint refused the connection, timed out, or is overloaded. Another try, or another endpoint, may help."""
+    """The endpoint refused the connection, timed out, or is overloaded. Another try, or another endpoint, may help.
+
+    `retry_after_s` is how long the provider asked to be left alone, `None` when it did not say.
+    """
+
+    def __init__(self, message: str, *, written: str = "", sent: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(message, written=written, sent=sent)
+        self.retry_after_s = retry_after_s
 
 
 class EndpointRefusedError(GenerationError):

@@ -2,16 +2,19 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as VendorSettingsError
 from pydantic_settings.sources import InitSettingsSource
 
+from app.costs.budgets import Payer, Period
 from app.errors import SettingsError
 
 DEFAULTS_FILE: Final = Path(__file__).with_name("settings.toml")
@@ -22,8 +25,43 @@ SECRETS_VARIABLE: Final = "FARTHING_SECRETS_DIR"
 _PREFIX: Final = "FARTHING_"
 _SECRETS_DIR: Final = "/run/secrets"
 
+_KEYS_SECTION: Final = "api_keys"
+
 _Positive = Annotated[int, Field(gt=0)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 _Name = Annotated[str, Field(min_length=1)]
+_KeyName = Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
+"""Lower case, single underscores: any such name can be written as a variable and read back."""
+
+
+def _header_value(key: SecretStr) -> SecretStr:
+    value = key.get_secret_value()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("a key is printable ASCII without spaces")
+    return key
+
+
+_Key = Annotated[SecretStr, AfterValidator(_header_value)]
+
+
+def _endpoint_url(url: str) -> str:
+    parts = urlsplit(url)
+    usable = re.fullmatch(r"[\w.:-]+", parts.hostname or "", re.ASCII) and "@" not in url and re.fullmatch(r"[!-~]+", url)
+    if not usable or parts.scheme not in {"http", "https"} or parts.port == 0:  # reading the port checks it
+        raise ValueError("an address is written like https://api.openai.com/v1, without a user name")
+    return url
+
+
+def _postgresql_url(url: SecretStr) -> SecretStr:
+    if url.get_secret_value() and not url.get_secret_value().startswith("postgresql://"):
+        raise ValueError("a ledger's URL begins with postgresql://, or is empty")
+    return url
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    if url.get_secret_value() and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("the URL of a Redis server begins with redis://, rediss:// or unix://, or is empty")
+    return url
 
 
 class _Section(BaseModel):
@@ -37,6 +75,50 @@ class ReaderSettings(_Section):
     class_path: Annotated[str, Field(alias="class", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$")]
     arguments: dict[str, Any] = {}
     labels: tuple[str, ...] = ()
+
+
+class EndpointSettings(_Section):
+    """A model at an OpenAI-compatible endpoint. Empty names mean none: no key is sent, no price is known."""
+
+    name: _Name
+    rung: Literal["small", "strong"]
+    url: Annotated[str, AfterValidator(_endpoint_url)]
+    model: _Name
+    api_key_name: str = ""
+    price_model: str = ""
+    context_tokens: _Positive
+    max_output_tokens: _Positive
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+    @model_validator(mode="after")
+    def _leaves_room_for_the_prompt(self) -> Self:
+        if self.max_output_tokens >= self.context_tokens:
+            raise ValueError("max_output_tokens must be less than context_tokens, which holds prompt and answer together")
+        return self
+
+
+class PricesSettings(_Section):
+    """Prices of the operator's own. An empty file name means none."""
+
+    file: str
+
+
+class BudgetSettings(_Section):
+    """One limit on what may be spent."""
+
+    payer: Payer
+    name: _Name = "*"
+    period: Period
+    usd: Annotated[str, Field(pattern=r"^\d{1,7}(\.\d{1,12})?$")] | None = None
+    tokens: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.usd is None and self.tokens is None:
+            raise ValueError("a budget limits usd, tokens, or both")
+        if self.payer is Payer.COMPANY and self.name != "*":
+            raise ValueError("there is one company: leave its name out")
+        return self
 
 
 class EmbeddingSettings(_Section):
@@ -81,6 +163,14 @@ class AnsweringSettings(_Section):
     max_question_characters: _Positive
 
 
+class LadderSettings(_Section):
+    """What the rungs with models may read, and when they are asked."""
+
+    wide_budget_tokens: _Positive
+    extractive_from: Annotated[float, Field(ge=0)]
+    judge: bool
+
+
 class BaselineSettings(_Section):
     """The naive prompt that a receipt compares with."""
 
@@ -88,10 +178,43 @@ class BaselineSettings(_Section):
     output_tokens: Annotated[int, Field(ge=0)]
 
 
+class BudgetRestraintsSettings(_Section):
+    """From which used share of a limit on answers are held back, in [0, 1] and none below the one before."""
+
+    compressed_only: _Share
+    small_only: _Share
+    free_only: _Share
+
+    @model_validator(mode="after")
+    def _rise(self) -> Self:
+        if not self.compressed_only <= self.small_only <= self.free_only:
+            raise ValueError("compressed_only, small_only and free_only must not fall")
+        return self
+
+
+class LedgerSettings(_Section):
+    """Where the ledger lies, and what it keeps. An empty URL means a file in the home."""
+
+    url: Annotated[SecretStr, AfterValidator(_postgresql_url)]
+    keep_question_text: bool
+    lost_after_s: _Positive
+
+
+class CacheSettings(_Section):
+    """The answer cache: whether there is one, where, and how much it keeps. An empty URL means a directory in the home."""
+
+    enabled: bool
+    url: Annotated[SecretStr, AfterValidator(_redis_url)]
+    max_bytes: Annotated[int, Field(ge=1_000_000)]
+    timeout_s: Annotated[float, Field(gt=0, le=10)]
+
+
 class AccessSettings(_Section):
-    """The labels that HTTP callers may claim."""
+    """The labels that HTTP callers may claim, and the headers that name who they are."""
 
     http_labels: tuple[str, ...]
+    person_header: str
+    team_header: str
 
 
 class ServerSettings(_Section):
@@ -117,15 +240,36 @@ class Settings(BaseSettings):
 
     home: Path
     sources: tuple[ReaderSettings, ...]
+    budgets: tuple[BudgetSettings, ...]
+    endpoints: tuple[EndpointSettings, ...]
+    api_keys: dict[_KeyName, _Key]
+    prices: PricesSettings
     embedding: EmbeddingSettings
     index: IndexSettings
     qdrant: QdrantSettings
     parser: ParserSettings
     retrieval: RetrievalSettings
     answering: AnsweringSettings
+    ladder: LadderSettings
     baseline: BaselineSettings
+    budget_restraints: BudgetRestraintsSettings
+    ledger: LedgerSettings
+    cache: CacheSettings
     access: AccessSettings
     server: ServerSettings
+
+    @model_validator(mode="after")
+    def _endpoints_fit_together(self) -> Self:
+        names = [endpoint.name for endpoint in self.endpoints]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"endpoints[].name must differ, and {twice[0]!r} stands twice")
+        for endpoint in self.endpoints:
+            if endpoint.api_key_name and endpoint.api_key_name not in self.api_keys:
+                raise ValueError(
+                    f"endpoint {endpoint.name!r} names the key {endpoint.api_key_name!r}, which is not set. Set the variable "
+                    f"{_PREFIX}{_KEYS_SECTION.upper()}__{endpoint.api_key_name.upper()}, or a secret file of that name"
+                )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -158,7 +302,7 @@ def load_settings(**arguments: Any) -> Settings:
     try:
         return Settings(**arguments)
     except ValidationError as error:
-        problems = "; ".join(f"`{_dotted(p['loc'])}`: {p['msg']}" for p in error.errors(include_url=False))
+        problems = "; ".join(_problem(p["loc"], p["msg"]) for p in error.errors(include_url=False))
         raise SettingsError(f"A setting cannot be used: {problems}. app/settings.toml says what each is for.") from error
     except VendorSettingsError as error:
         raise SettingsError(f"A setting cannot be read: {error}. A whole section or list in a variable is JSON.") from error
@@ -211,7 +355,7 @@ def _refuse_unknown_names(what: str, names: list[str]) -> None:
     sections = {key.split(".")[0] for key in leaves}
     known = {_PREFIX + key.replace(".", "__").upper() for key in leaves | sections} | {FILE_VARIABLE, SECRETS_VARIABLE}
     for name in sorted(names):
-        if name.upper() not in known:
+        if name.upper() not in known and not name.upper().startswith(f"{_PREFIX}{_KEYS_SECTION.upper()}__"):
             nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.0)[0]
             raise SettingsError(f"The {what} {name} names no setting. Did you mean {nearest}?")
 
@@ -223,7 +367,7 @@ def _refuse_unknown_keys(path: Path, data: Mapping[str, Any]) -> None:
     for key in _keys_of(data):
         if key in sections and not isinstance(data[key], Mapping):
             raise SettingsError(f"{path}: `{key}` is a section, not a value. Write [{key}], and its keys below it.")
-        if key not in known and not key.startswith("sources[].arguments."):
+        if key not in known and not key.startswith(("sources[].arguments.", f"{_KEYS_SECTION}.")):
             nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
             raise SettingsError(f"{path}: `{key}` is not a setting. Did you mean `{nearest}`?")
 
@@ -236,8 +380,9 @@ def _keys_of(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
                 yield from _keys_of(entry, f"{prefix}{name}{'[]' if isinstance(value, list) else ''}.")
 
 
-def _dotted(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
+def _problem(location: tuple[int | str, ...], words: str) -> str:
+    words = words.removeprefix("Value error, ")
+    return f"`{'.'.join(str(part) for part in location)}`: {words}" if location else words
 
 
 def _secrets_directory() -> str:

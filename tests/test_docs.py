@@ -13,9 +13,11 @@ import pytest
 import typer
 import yaml
 
+from app.adapters.genai_prices import GenaiPriceBook
 from app.api.errors import PROBLEMS
 from app.api.schemas import AnswerShape, ProblemShape
 from app.cli import PLUGINS, app
+from app.costs.price_file import PriceFileBook
 from app.settings import DEFAULTS_FILE, FILE_VARIABLE, known_keys, load_settings
 from indexing.adapters.formats import FORMATS
 
@@ -120,7 +122,7 @@ def test_settings_table_has_every_key_with_its_default() -> None:
     assert sorted(key for key, _ in rows) == sorted(known_keys())
     defaults = tomllib.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
     for key, shown in rows:
-        if not key.startswith("sources"):
+        if "[]" not in key:
             section, _, name = key.rpartition(".")
             assert shown.strip("`") == _as_shown(defaults[section][name] if section else defaults[name]), key
 
@@ -129,7 +131,7 @@ def _as_shown(value: object) -> str:
     match value:
         case int() | float():
             return f"{value:,.0f}" if value > 9999 or value == 2000 else f"{value:g}"
-        case "" | []:
+        case "" | [] | {} if not value:
             return "none"
         case [only]:
             return str(only)
@@ -138,7 +140,12 @@ def _as_shown(value: object) -> str:
 
 def test_settings_examples_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = _blocks((MANUAL / "settings.md").read_text(encoding="utf-8"), "toml")
-    assert len(blocks) == 2
+    prices = next(block for block in blocks if "input_usd" in block)
+    blocks.remove(prices)
+    (tmp_path / "prices.toml").write_text(prices, encoding="utf-8")
+    assert PriceFileBook(tmp_path / "prices.toml", GenaiPriceBook()).price("openai/gpt-5-mini")
+    assert blocks
+    monkeypatch.setenv("FARTHING_API_KEYS__OPENAI", "key")
     for block in blocks:
         (tmp_path / "farthing.toml").write_text(block, encoding="utf-8")
         monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "farthing.toml"))

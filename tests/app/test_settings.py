@@ -135,3 +135,94 @@ def test_readers_keep_their_own_arguments() -> None:
     (reader,) = load_settings().sources
     assert (reader.name, reader.class_path, reader.labels) == ("wiki", "pkg.Reader", ("hr",))
     assert reader.arguments == {"url": "x", "deep": {"a": 1}}
+
+
+ENDPOINT = """
+[[endpoints]]
+name = "mini"
+rung = "small"
+url = "http://127.0.0.1:9/v1"
+model = "m"
+api_key_name = "house_key"
+context_tokens = 8000
+max_output_tokens = 300
+timeout_s = 5
+"""
+
+
+def test_an_endpoints_key_comes_from_the_environment_or_a_secret_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    write(ENDPOINT)
+    Path("secrets").mkdir()
+    write("from-file\n", "secrets/FARTHING_API_KEYS__HOUSE_KEY")
+    settings = load_settings()
+    (endpoint,) = settings.endpoints
+    assert (endpoint.name, endpoint.rung, endpoint.price_model, endpoint.timeout_s) == ("mini", "small", "", 5.0)
+    assert settings.api_keys["house_key"].get_secret_value() == "from-file"
+    monkeypatch.setenv("FARTHING_API_KEYS__HOUSE_KEY", "from-variable")
+    assert load_settings().api_keys["house_key"].get_secret_value() == "from-variable"
+    write(f"{ENDPOINT}\n[api_keys]\nhouse_key = 'from-settings'\nother = 'x'")
+    both = load_settings()
+    assert both.api_keys["house_key"].get_secret_value() == "from-variable"
+    assert both.api_keys["other"].get_secret_value() == "x"
+    assert "from-" not in repr(both)
+
+
+def test_an_endpoint_whose_key_is_not_set_is_refused_with_the_variable_to_set() -> None:
+    write(ENDPOINT)
+    with pytest.raises(SettingsError, match=r"'mini' names the key 'house_key'.*FARTHING_API_KEYS__HOUSE_KEY"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('"small"', '"tiny"', "`endpoints.0.rung`"),
+        ('"http://127.0.0.1:9/v1"', '"ftp://x"', "`endpoints.0.url`"),
+        ('"http://127.0.0.1:9/v1"', '"http://user:pass@x"', "`endpoints.0.url`"),
+        *[
+            ('"http://127.0.0.1:9/v1"', f'"{url}"', "`endpoints.0.url`")
+            for url in (
+                "http://x:bad/v1",
+                "http://x:70000",
+                "http://x:0",
+                "http://",
+                "http://[::1",
+                "x/v1",
+                "http://b\u00fccher/",
+                "http://x/a b",
+            )
+        ],
+        ("timeout_s = 5", "timeout_s = inf", "`endpoints.0.timeout_s`"),
+        ("max_output_tokens = 300", "max_output_tokens = 8000", "less than context_tokens"),
+        ("max_output_tokens = 300", "max_outputtokens = 300", "Did you mean `endpoints[].max_output_tokens`?"),
+        ("[[endpoints]]", f"{ENDPOINT}\n[[endpoints]]", "'mini' stands twice"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_used_is_refused(old: str, new: str, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARTHING_API_KEYS__HOUSE_KEY", "k")
+    write(ENDPOINT.replace(old, new))
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert named in str(caught.value)
+    assert "pass@" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:80/v1", "https://api.example.org", "http://models_1:8000/openai/v1/"])
+def test_an_address_that_can_be_used_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARTHING_API_KEYS__HOUSE_KEY", "k")
+    write(ENDPOINT.replace("http://127.0.0.1:9/v1", url))
+    assert load_settings().endpoints[0].url == url
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "schl\u00fcssel"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARTHING_API_KEYS__HOUSE_KEY", key)
+    with pytest.raises(SettingsError, match=r"`api_keys\.house_key`: a key is printable ASCII without spaces") as caught:
+        load_settings()
+    assert not key or key not in str(caught.value)
+
+
+def test_a_name_that_no_variable_could_set_is_refused() -> None:
+    write("[api_keys]\nHouse__Key = 'x'")
+    with pytest.raises(SettingsError, match="api_keys"):
+        load_settings()

@@ -10,7 +10,8 @@ from app.settings import DEFAULTS_FILE, known_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [key for key in known_keys() if "[]" not in key]
-ENTRY_KEYS = [key.partition("[].")[2] for key in known_keys() if "[]" in key]
+ENTRY_KEYS = [key for key in known_keys() if "[]" in key]
+ENTRIES = {"sources": "reader", "budgets": "budget", "endpoints": "endpoint"}
 SOURCES = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py") if path.name != "settings.py")
 
 
@@ -20,9 +21,10 @@ def test_somebody_reads_it(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ENTRY_KEYS)
-def test_somebody_reads_each_key_of_a_reader(key: str) -> None:
-    attribute = "class_path" if key == "class" else key
-    assert re.search(rf"reader\.{attribute}\b", SOURCES), f"nobody reads sources[].{key}"
+def test_somebody_reads_each_key_of_a_list(key: str) -> None:
+    section, _, name = key.partition("[].")
+    attribute = "class_path" if name == "class" else name
+    assert re.search(rf"\b{ENTRIES[section]}\.{attribute}\b", SOURCES), f"nobody reads {key}"
 
 
 @pytest.mark.parametrize("key", list(known_keys()))
@@ -33,9 +35,9 @@ def test_the_manual_names_it(key: str) -> None:
 def test_the_defaults_file_holds_every_key_and_no_other() -> None:
     defaults = tomllib.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
     held = {
-        key if not isinstance(value, dict) else f"{key}.{inner}"
+        f"{key}.{inner}" if inner else key
         for key, value in defaults.items()
-        for inner in (value if isinstance(value, dict) else [""])
+        for inner in (value if value and isinstance(value, dict) else [""])
     }
     assert held == set(KEYS)
 

@@ -1,5 +1,6 @@
 """`farthing doctor`."""
 
+import difflib
 import errno
 import shutil
 import socket
@@ -11,11 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from app import bootstrap
+from app.answering.errors import GenerationError
+from app.bootstrap.models import list_models
 from app.cli import OK, REFUSED
 from app.cli.rendering import console, printable
+from app.costs.errors import CostsError
 from app.errors import AppError
 from app.home import check_home
-from app.settings import Settings, load_settings, settings_file
+from app.settings import EndpointSettings, Settings, load_settings, settings_file
 from indexing.errors import IndexingError
 from retrieval.errors import RetrievalError
 from retrieval.weights import shipped_weights
@@ -40,7 +44,7 @@ def _check(name: str, look: Callable[[], str]) -> bool:
     out = console(sys.stdout)
     try:
         out.print(f"ok       {name}: {printable(look())}")
-    except (AppError, IndexingError, RetrievalError, _ProblemError) as error:
+    except (AppError, CostsError, GenerationError, IndexingError, RetrievalError, _ProblemError) as error:
         out.print(f"problem  {name}: {printable(str(error))}")
         return False
     return True
@@ -54,6 +58,8 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "engine", partial(_engine, settings)
     yield "index", partial(_index, settings)
     yield "prices", partial(_prices, settings)
+    for endpoint in settings.endpoints:
+        yield f"endpoint {endpoint.name}", partial(_endpoint, settings, endpoint)
     yield "port", partial(_port, settings.server.host, settings.server.port)
 
 
@@ -109,12 +115,31 @@ def _index(settings: Settings) -> str:
 
 
 def _prices(settings: Settings) -> str:
-    if bootstrap.build_prices().price(settings.baseline.model) is None:
+    if bootstrap.build_prices(settings).price(settings.baseline.model) is None:
         raise _ProblemError(
             f"no price is known for {settings.baseline.model} (baseline.model), so receipts cannot say what was saved. "
             "Name another model, as provider/model."
         )
     return f"{settings.baseline.model} is listed"
+
+
+def _endpoint(settings: Settings, endpoint: EndpointSettings) -> str:
+    models = list_models(settings, endpoint)  # reaches it, and shows it the key
+    if models is not None and endpoint.model not in models:
+        near = difflib.get_close_matches(endpoint.model, models, n=1, cutoff=0.0)
+        instead = f" Did you mean {near[0]}?" if near else ""
+        raise _ProblemError(f"it does not list the model {endpoint.model}.{instead} Correct its model.")
+    if not endpoint.price_model:
+        price = "its price is unknown (price_model is empty)"
+    elif bootstrap.build_prices(settings).price(endpoint.price_model) is None:
+        raise _ProblemError(
+            f"no price is known for {endpoint.price_model} (price_model), so its answers cost an unknown amount. "
+            "Name another model, as provider/model, or list it in prices.file."
+        )
+    else:
+        price = f"priced as {endpoint.price_model}"
+    known = "lists no models, so key and model show with the first answer" if models is None else f"knows {endpoint.model}"
+    return f"{endpoint.url} answers and {known}; {price}"
 
 
 def _port(host: str, port: int) -> str:

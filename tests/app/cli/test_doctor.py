@@ -1,0 +1,112 @@
+"""What `farthing doctor` says of the endpoints."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app import bootstrap
+from app.cli import OK, REFUSED
+from app.cli.commands import doctor
+from tests.fakes.embedder import FakeEmbedder
+from tests.fakes.provider import FakeProvider, Fault
+
+KEY = "sk-a-very-secret-key"
+ENDPOINT = """
+[[endpoints]]
+name = "mini"
+rung = "small"
+url = "{url}"
+model = "small-model"
+api_key_name = "house"
+price_model = "openai/gpt-5-mini"
+context_tokens = 8000
+max_output_tokens = 300
+timeout_s = 1
+"""
+
+Examine = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def provider() -> Iterator[FakeProvider]:
+    with FakeProvider(key=KEY) as started:
+        yield started
+
+
+@pytest.fixture
+def examine(
+    provider: FakeProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Examine:
+    """Runs the doctor over one endpoint, with some of its words replaced; gives the status and the endpoint's line."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FARTHING_API_KEYS__HOUSE", KEY)
+    monkeypatch.setattr(doctor, "_model", lambda _: "left out: it loads the real one")
+    monkeypatch.setattr(doctor, "_index", lambda _: "left out: the same")
+    monkeypatch.setattr(bootstrap, "build_embedder", lambda _: FakeEmbedder())
+
+    def run(old: str = "", new: str = "") -> tuple[int, str]:
+        Path("farthing.toml").write_text(ENDPOINT.format(url=provider.url).replace(old, new), encoding="utf-8")
+        status = doctor.run()
+        shown = capsys.readouterr().out
+        assert KEY not in shown
+        (line,) = (line for line in shown.splitlines() if "endpoint mini: " in line)
+        return status, line
+
+    return run
+
+
+def test_an_endpoint_that_is_well(examine: Examine, provider: FakeProvider) -> None:
+    status, line = examine()
+    assert status == OK
+    assert line == f"ok       endpoint mini: {provider.url} answers and knows small-model; priced as openai/gpt-5-mini"
+    assert (provider.bill.calls, provider.requests) == (0, [])
+
+
+def test_an_endpoint_that_lists_no_models_says_so(examine: Examine, provider: FakeProvider) -> None:
+    provider.models = None
+    status, line = examine()
+    assert status == OK
+    assert "lists no models, so key and model show with the first answer" in line
+
+
+def test_a_price_that_nobody_asked_for_is_unknown(examine: Examine) -> None:
+    status, line = examine('price_model = "openai/gpt-5-mini"\n', "")
+    assert status == OK
+    assert "its price is unknown" in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"small-model"', '"smal-model"', "does not list the model smal-model. Did you mean small-model?"),
+        ('"openai/gpt-5-mini"', '"openai/gpt-5-minni"', "no price is known for openai/gpt-5-minni"),
+        ("127.0.0.1", "127.0.0.2", "cannot be reached"),
+    ],
+)
+def test_what_is_wrong_with_the_settings_is_named(examine: Examine, old: str, new: str, words: str) -> None:
+    status, line = examine(old, new)
+    assert status == REFUSED
+    assert line.startswith("problem  endpoint mini: ")
+    assert words in line
+
+
+def test_a_wrong_key_is_named_and_not_shown(examine: Examine, provider: FakeProvider) -> None:
+    provider.key = "another"
+    status, line = examine()
+    assert status == REFUSED
+    assert "refuses the key" in line
+
+
+def test_a_page_instead_of_an_api_is_named(examine: Examine, provider: FakeProvider) -> None:
+    provider.always = Fault.HTML
+    status, line = examine()
+    assert status == REFUSED
+    assert "OpenAI-compatible API" in line
+
+
+def test_a_price_file_with_a_typo_is_a_line_and_not_an_end(examine: Examine, tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text('["a/b"]\ninput_uds = "1"\n', encoding="utf-8")
+    status, line = examine("[[endpoints]]", '[prices]\nfile = "prices.toml"\n[[endpoints]]')
+    assert status == REFUSED
+    assert "Did you mean `input_usd`?" in line

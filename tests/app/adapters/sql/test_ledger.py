@@ -2,13 +2,15 @@
 
 import pytest
 
-from tests.contracts.ledger import LedgerContract
+from tests.contracts.ledger import LedgerContract, OpenLedger
 
 
 @pytest.fixture
-def generated_bills(url: str) -> int:
-    return 1_000 if url else 10_000
+def generated_bills() -> int:
+    return 300
 
 
 class TestSqlLedger(LedgerContract):
-    pass
+    @pytest.mark.slow
+    def test_ten_thousand_generated_bills_agree_to_the_last_digit(self, open_ledger: OpenLedger) -> None:
+        self.test_generated_bills_agree_to_the_last_digit(open_ledger, 10_000)

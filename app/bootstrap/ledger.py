@@ -1,0 +1,63 @@
+"""The ledger and its reports."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from app.costs.budgets import Limit, RestraintShares
+from app.costs.reports import LedgerReader
+from app.home import check_home
+from app.settings import Settings
+
+if TYPE_CHECKING:  # SQLAlchemy loads slowly, and not every command needs it
+    from app.adapters.sql.database import LedgerDatabase
+    from app.adapters.sql.ledger import SqlLedger
+
+_FOLDER = "ledger"
+
+
+def build_ledger(settings: Settings) -> "SqlLedger":
+    """The configured ledger, for the caller to close. Nothing is opened before its first use. Raises `HomeError`."""
+    from app.adapters.sql.ledger import SqlLedger
+
+    return SqlLedger(
+        _database(settings),
+        settings.home.resolve() / _FOLDER,
+        build_limits(settings),
+        lost_after_s=settings.ledger.lost_after_s,
+        keep_question_text=settings.ledger.keep_question_text,
+    )
+
+
+@contextmanager
+def open_ledger_reader(settings: Settings) -> Iterator[LedgerReader]:
+    """The reading side of the configured ledger, closed at the end. Raises `HomeError`."""
+    from app.adapters.sql.reader import SqlLedgerReader
+
+    with closing(_database(settings)) as database:
+        yield SqlLedgerReader(database)
+
+
+def build_limits(settings: Settings) -> tuple[Limit, ...]:
+    """What may be spent."""
+    return tuple(
+        Limit(budget.payer, budget.name, budget.period, None if budget.usd is None else Decimal(budget.usd), budget.tokens)
+        for budget in settings.budgets
+    )
+
+
+def build_restraint_shares(settings: Settings) -> RestraintShares:
+    """When a budget that comes to its end holds back what."""
+    return RestraintShares(
+        compressed_only=settings.budget_restraints.compressed_only,
+        small_only=settings.budget_restraints.small_only,
+        free_only=settings.budget_restraints.free_only,
+    )
+
+
+def _database(settings: Settings) -> "LedgerDatabase":
+    from app.adapters.sql.database import LedgerDatabase
+
+    check_home(settings.home)
+    return LedgerDatabase(settings.home.resolve() / _FOLDER, settings.ledger.url.get_secret_value())

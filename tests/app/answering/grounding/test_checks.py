@@ -1,0 +1,191 @@
+import itertools
+import random
+from collections.abc import Iterable, Mapping, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.answering.grounding import Source, Verdict, check_sentence, lexicon_rarity
+from app.answering.grounding.checks import find
+
+SUPPORTED, UNSURE, UNSUPPORTED = Verdict.SUPPORTED, Verdict.UNSURE, Verdict.UNSUPPORTED
+
+LEAVE = Source("Full-time employees get 25 days of paid leave a year, and interns get 12 days.", ("Leave", "Paid leave"))
+CARDS = Source("Anna Smith in Berlin must approve purchases above $5,000 before March 1, 2024.", ("Company cards",))
+VISITORS = Source("Visitors may not use the guest network unless their host has signed form FL-600.", ("Visitors",))
+
+
+def even(terms: Sequence[str]) -> Mapping[str, float]:
+    return dict.fromkeys(terms, 1.0)
+
+
+def verdict(sentence: str, *cited: Source) -> Verdict:
+    return check_sentence(sentence, cited, even).verdict
+
+
+def reason(sentence: str, *cited: Source) -> str:
+    return check_sentence(sentence, cited, even).reason
+
+
+@pytest.mark.parametrize("source", [LEAVE, CARDS, VISITORS])
+def test_a_unit_word_for_word_is_supported(source: Source) -> None:
+    assert verdict(source.text.replace(" ", "  "), source, LEAVE) is SUPPORTED
+
+
+def test_all_units_together_are_supported_in_any_order() -> None:
+    for cited in itertools.permutations([LEAVE, CARDS, VISITORS]):
+        assert find(f"{CARDS.text} {LEAVE.text} {VISITORS.text}", cited, even).verbatim
+
+
+def test_a_part_of_a_unit_without_its_exception_is_not_supported() -> None:
+    assert verdict("Visitors may not use the guest network.", VISITORS) is UNSURE
+    assert "unless" in reason("Visitors may not use the guest network.", VISITORS)
+
+
+def test_nothing_cited_supports_nothing() -> None:
+    assert verdict("Interns get 12 days.") is UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cited"),
+    [
+        ("Interns get twelve days a year.", LEAVE),
+        ("Paid leave: interns get 12 days.", LEAVE),
+        ("Purchases above 5,000 dollars must be approved by Anna Smith in Berlin before 2024-03-01.", CARDS),
+        ("Anna Smith must approve purchases above $5k before 1 March.", CARDS),
+        ("No, visitors may not use the guest network unless the host has signed FL-600.", VISITORS),
+        ("1. Interns get 12 days of leave.", LEAVE),
+    ],
+)
+def test_other_words_in_the_same_sense_are_supported(sentence: str, cited: Source) -> None:
+    assert verdict(sentence, cited) is SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cited", "why"),
+    [
+        ("Interns get 15 days of paid leave.", LEAVE, "the number 15 days is in no cited unit"),
+        ("Interns get 12 weeks of paid leave.", LEAVE, "the number 12 weeks is in no cited unit"),
+        ("Interns get twelve business days of paid leave.", LEAVE, "the number twelve business days is in no cited unit"),
+        ("Purchases above $50k need approval.", CARDS, "the number $50k is in no cited unit"),
+        ("Approve it before March 2, 2024.", CARDS, "the date March 2, 2024 is in no cited unit"),
+        ("Approve it before March 1, 2025.", CARDS, "the date March 1, 2025 is in no cited unit"),
+        ("Purchases are approved by Anna Jones.", CARDS, "the name Jones is in no cited unit"),
+        ("Visitors sign form FL-700.", VISITORS, "the code FL-700 is in no cited unit"),
+        (
+            "Full-time employees get 12 days of paid leave a year, and interns get 12 days.",
+            LEAVE,
+            "where it says 12 days, the cited unit says 25 days",
+        ),
+        (CARDS.text.replace("must", "may"), CARDS, "where it says 'may', the cited unit says 'must'"),
+        (CARDS.text.replace("before", "after"), CARDS, "where it says 'after', the cited unit says 'before'"),
+        (VISITORS.text.replace("may not", "may"), VISITORS, "it leaves out 'not'"),
+        (CARDS.text.replace("must", "must not"), CARDS, "it says 'not' where the cited unit does not"),
+    ],
+)
+def test_what_disagrees_is_unsupported_and_says_why(sentence: str, cited: Source, why: str) -> None:
+    check = check_sentence(sentence, [cited], even)
+    assert (check.verdict, check.reason) == (UNSUPPORTED, why)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cited", "why"),
+    [
+        ("Interns get 12 days of leave and free lunch.", LEAVE, "not in the cited units: 'free', 'lunch'"),
+        ("Interns get a purchase.", CARDS, "not in the cited units: 'intern'"),
+        ("Paid employees full-time leave interns.", LEAVE, "its words are in the cited units, but not beside each other"),
+        ("You can.", LEAVE, "it says nothing that can be looked up"),
+        ("Purchases above $5,000 can be approved by Anna Smith.", CARDS, "it says 'can' where the cited unit says 'must'"),
+        ("Interns never wait 12 days.", LEAVE, "it says 'never', and the cited unit does not"),
+        ("Interns get 12 days of paid leave.", LEAVE, "where it says 12 days, the cited unit says 25 days"),
+        ("Company cards.", CARDS, "its words are only in the headings of what it cites"),
+        ("Visitors use the guest network unless the host has signed.", VISITORS, "the cited unit says 'not' about 'guest'"),
+        ("Purchases above $5,000 must be approved by Smith Anna.", CARDS, "Smith Anna do not stand together in a cited unit"),
+    ],
+)
+def test_what_cannot_be_told_is_unsure_and_says_why(sentence: str, cited: Source, why: str) -> None:
+    check = check_sentence(sentence, [cited], even)
+    assert (check.verdict, check.reason) == (UNSURE, why)
+
+
+def test_headings_count() -> None:
+    assert verdict("Company cards: Anna Smith must approve purchases above $5,000.", CARDS) is SUPPORTED
+
+
+def test_a_date_may_say_less_than_its_evidence_and_never_more() -> None:
+    assert verdict("Anna Smith must approve purchases above $5,000 before March 2024.", CARDS) is SUPPORTED
+    yearless = Source(CARDS.text.replace(", 2024", ""))
+    assert verdict(CARDS.text, yearless) is UNSUPPORTED
+
+
+def test_a_date_that_is_none_agrees_with_itself_alone() -> None:
+    source = Source("The code 31/31/2024 was never a date.")
+    assert verdict("Never a date: 31/31/2024 was the code.", source) is not UNSUPPORTED
+    assert verdict("Never a date: 31/30/2024 was the code.", source) is UNSUPPORTED
+
+
+def test_a_number_of_another_unit_does_not_help() -> None:
+    other = Source("Exit status 2 means that the command was refused.")
+    own = Source("Exit status 1 means that the work was done, but files were skipped.")
+    assert verdict("Exit status 2 means that the work was done, but files were skipped.", own, other) is UNSUPPORTED
+
+
+def test_an_acronym_is_known_by_its_words() -> None:
+    written = Source("The General Services Administration pays for travel.")
+    assert verdict("For travel, GSA pays.", written) is not UNSUPPORTED
+    assert verdict("For travel, NASA pays.", written) is UNSUPPORTED
+
+
+def test_the_united_states_are_not_us() -> None:
+    assert verdict("People in the US may apply.", Source("Let us know which people may apply in the end.")) is UNSUPPORTED
+    assert verdict("People in the US may apply.", Source("People in the U.S. may apply.")) is SUPPORTED
+
+
+def test_a_rare_word_weighs_more_than_a_common_one() -> None:
+    class Lexicon:
+        chunk_count = 1_000
+
+        def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
+            return {term: 900 for term in terms if term != "gym"}
+
+    covered = find("Interns get leave and gym days.", [LEAVE], lexicon_rarity(Lexicon())).coverage
+    assert covered < find("Interns get leave and gym days.", [LEAVE], even).coverage
+
+
+NUMBERS = st.integers(min_value=2, max_value=10_000)
+TEMPLATES = st.sampled_from(
+    [
+        "Everybody has {} days of leave.",
+        "{} people work here.",
+        "The fee is ${}.",
+        "Reports of more than {} pages, with annexes, are refused",
+        "In 1998 we had {}",
+    ]
+)
+
+
+@given(TEMPLATES, NUMBERS, NUMBERS, NUMBERS)
+def test_a_changed_number_in_a_verbatim_sentence_is_never_supported(template: str, true: int, false: int, beside: int) -> None:
+    cited = [Source(template.format(f"{true:,}")), Source(f"There are {beside} desks and {false} chairs.")]
+    sentence = template.format(f"{false:,}")
+    assert (verdict(sentence, *cited) is SUPPORTED) == (true == false)
+
+
+WORDS = st.sampled_from(
+    "employees interns may must not 12 25 days leave Berlin Anna before after unless a the of paid year GSA $5 2024 "
+    "1/2/2024 40/40/2024 2024-01-02 5pm 5:00 FL-6 No, First".split()
+)
+TEXTS = st.lists(WORDS, min_size=1, max_size=9).map(" ".join)
+
+
+@given(TEXTS, st.lists(st.builds(Source, TEXTS), max_size=4), st.randoms(use_true_random=False))
+def test_the_order_of_the_cited_units_changes_nothing(sentence: str, cited: list[Source], draw: random.Random) -> None:
+    shuffled = draw.sample(cited, len(cited))
+    assert check_sentence(sentence, cited, even) == check_sentence(sentence, shuffled, even)
+
+
+@given(st.text(max_size=200), st.lists(st.builds(Source, st.text(max_size=200)), min_size=1, max_size=3))
+def test_any_text_is_checked(sentence: str, cited: list[Source]) -> None:
+    assert check_sentence(sentence, cited, even).reason
+    assert check_sentence(cited[0].text, cited, even).verdict is SUPPORTED

@@ -3,11 +3,11 @@
     python -m eval.benchmarks.groundedness --data ../shared/data
 
 The first table has the three bands: how many answers and sentences each holds, and how many of them are truly grounded (of a
-sentence is known only whether its answer is). The check's two thresholds were set on one part of MTRAG's conversations; every
-other row is a judgement, though the rules were written with examples of all sets in view. The second table compares scores: of the whole answers, the AUROC, and the balanced accuracy at the
-threshold that was best on the other part. The third says which altered sentences are caught, that is, called unsupported.
-No language model is asked. Exit status 1 when a target is missed: 95 % truly grounded of the sentences that are called supported
-on MTRAG, and 95 % of the altered numbers, dates and names caught on each body of pages.
+sentence is known only whether its answer is). The check's two thresholds were set on one part of MTRAG's conversations; its rules
+were written with examples of all sets in view. The second table compares scores: of the whole answers, the AUROC, and the
+balanced accuracy at the threshold that was best on the other part. The third says which altered sentences are caught, that is,
+called unsupported. No language model is asked. Exit status 1 when a target is missed: 95 % truly grounded of the sentences that
+are called supported on MTRAG, and 95 % of the altered numbers, dates and names caught on each body of pages.
 """
 
 import argparse

@@ -17,6 +17,10 @@ class AnswerTooLargeError(ValueError):
     """More arrived than the call was given room for."""
 
 
+class AnswerEncodedError(ValueError):
+    """What arrived is compressed, which was not asked for: no count of bytes says how much it holds."""
+
+
 class Bounds(threading.local):
     """What the calls of this thread may still use. `deadline` is on the monotonic clock, in seconds."""
 
@@ -36,6 +40,11 @@ def bounded_client(bounds: Bounds, timeout_s: float) -> httpx2.Client:
             weakref.finalize(client, pool.close)  # a model is used as long as the process, and nobody closes it
             pool._network_backend = _BoundedBackend(pool._network_backend, bounds)  # noqa: SLF001 - the same
     return client
+
+
+def _refuse_encoded(response: httpx2.Response) -> None:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise AnswerEncodedError("it is compressed, which was not asked for")
 
 
 class _BoundedBackend(httpcore2.NetworkBackend):

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import httpx2
 import openai
 
-from app.adapters.bounded_http import AnswerTooLargeError
+from app.adapters.bounded_http import AnswerEncodedError, AnswerTooLargeError
 from app.answering.errors import (
     EndpointGarbledError,
     EndpointRefusedError,
@@ -18,6 +18,11 @@ from app.answering.errors import (
     GenerationError,
     StreamCutError,
 )
+
+
+class ErrorEventError(ValueError):
+    """An error where a piece of an answer should be, in a stream that began well."""
+
 
 Meaning: TypeAlias = type[EndpointUnavailableError | EndpointRefusedError | EndpointGarbledError]
 
@@ -75,7 +80,7 @@ def mapped_errors(name: str, written: list[str], prompt: str = "") -> Iterator[N
     """
     try:
         yield
-    # A body may be cut or broken anywhere: the client lets the decoder's ValueError, and errors of reading a body, through.
+    # The body is read here, so errors of reading and of decoding it come as they are.
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
         text = "".join(written)
         if text:
@@ -102,7 +107,7 @@ def _meaning(name: str, error: Exception, prompt: str) -> GenerationError:
         words = "was reached and did not answer" if sent else "cannot be reached"
         remedy = "Raise its timeout_s, or look at its own log." if sent else "Correct its url, or start it."
         return EndpointUnavailableError(f"The endpoint {name!r} {words} ({type(_cause(error)).__name__}). {remedy}", sent=sent)
-    said = f": {_shown(str(error), prompt)}" if type(error) in {openai.APIError, AnswerTooLargeError} else ""
+    said = f": {_shown(str(error), prompt)}" if type(error) in {AnswerTooLargeError, AnswerEncodedError, ErrorEventError} else ""
     return EndpointGarbledError(
         f"The endpoint {name!r} did not answer as a model does{said}. Check that its url is that of an OpenAI-compatible API, "
         "often ending in /v1.",

@@ -1,14 +1,17 @@
 """Models at OpenAI-compatible endpoints, by the `openai` client."""
 
+import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import httpx2
 import openai
 
 from app.adapters.bounded_http import Bounds, bounded_client
-from app.adapters.openai_errors import mapped_errors
+from app.adapters.openai_errors import ErrorEventError, mapped_errors
 from app.answering.errors import EndpointGarbledError, StreamCutError
 from app.answering.generation import Completion, Finish, Prompt, TextListener
 from app.costs.pricing import Usage
@@ -24,6 +27,10 @@ _MODEL_LIST_BYTES: Final = 4_000_000
 _MOST_UNSEEN_INPUT_TOKENS: Final = 10_000
 _MOST_UNSEEN_OUTPUT_TOKENS: Final = 64
 """What an endpoint may add to a prompt and an answer of its own: templates, marks of begin and end."""
+
+_LONGEST_END_S: Final = 0.1
+_DATA: Final = b"data:"
+_DONE: Final = b"[DONE]"
 
 _FINISHES: Final[Mapping[str, Finish]] = {"length": Finish.LENGTH, "content_filter": Finish.FILTERED}
 
@@ -53,12 +60,11 @@ class OpenAIGenerator:
         self._client = openai.OpenAI(
             base_url=url,
             api_key=key or "none",  # endpoints without keys ignore it
-            organization="",  # not the environment's: it would go to any endpoint
-            project="",
             timeout=timeout_s,
             max_retries=0,
             http_client=bounded_client(self._bounds, timeout_s),
         )
+        self._client.organization = self._client.project = None  # the environment's, which would go to any endpoint
 
     def generate(self, prompt: Prompt, max_output_tokens: int, on_text: TextListener) -> Completion:
         """Have the model write, and tell `on_text` each piece as it comes.
@@ -74,10 +80,12 @@ class OpenAIGenerator:
         self._bounds.left_bytes = _SOME_BYTES + max_output_tokens * _BYTES_PER_TOKEN
         answer = _Answer()
         try:
-            for piece in self._pieces(prompt, max_output_tokens, answer):
-                self._bounds.deadline = began + self._timeout_s
-                if piece:
-                    on_text(piece)
+            # Closed at once when the listener raises: as long as the stream is open, the provider writes on, and bills it.
+            with closing(self._pieces(prompt, max_output_tokens, answer)) as pieces:
+                for piece in pieces:
+                    self._bounds.deadline = began + self._timeout_s
+                    if piece:
+                        on_text(piece)
         except StreamCutError:
             if answer.finish is None:  # what is cut off after the end is only the usage
                 raise
@@ -113,26 +121,36 @@ class OpenAIGenerator:
             )
         return frozenset(model["id"] for model in models if isinstance(model, Mapping) and isinstance(model.get("id"), str))
 
-    def _pieces(self, prompt: Prompt, max_output_tokens: int, answer: "_Answer") -> Iterator[str]:
+    def _pieces(self, prompt: Prompt, max_output_tokens: int, answer: "_Answer") -> Generator[str, None, None]:
         """Each piece of text, empty for an event without any. Errors of the listener do not come through here."""
-        with mapped_errors(self._name, answer.written, prompt.user), self._open(prompt, max_output_tokens) as stream:
-            for event in stream:
-                yield answer.take(event)
+        with (
+            mapped_errors(self._name, answer.written, prompt.user),
+            closing(self._open(prompt, max_output_tokens)) as response,
+        ):
+            for data in _event_data(response):
+                if data == _DONE:
+                    # Read to its end, a connection can be used again. What comes after the last event is no part of the answer.
+                    self._bounds.deadline = min(self._bounds.deadline, time.monotonic() + _LONGEST_END_S)
+                else:
+                    yield answer.take(json.loads(data))
 
-    def _open(self, prompt: Prompt, max_output_tokens: int) -> "openai.Stream[object]":
+    def _open(self, prompt: Prompt, max_output_tokens: int) -> httpx2.Response:
         """Send the request, without what the endpoint has refused so far; learn from another refusal, and send again."""
         while True:
             refused = self._refused
             body = _without(refused, _body(self._model, prompt, max_output_tokens))
             try:
-                return self._client.post(
-                    "/chat/completions", cast_to=object, body=body, stream=True, stream_cls=openai.Stream[object]
+                response = self._client.post(
+                    "/chat/completions", cast_to=httpx2.Response, body=body, stream=True, stream_cls=openai.Stream[object]
                 )
             except openai.APIStatusError as error:
                 more = _complaint(error, body)
                 if more is None:
                     raise
                 self._refused |= {more}
+            else:
+                # The client's own stream closes the connection at its last event, and the next call would have to connect anew.
+                return cast("httpx2.Response", response)  # as `cast_to` says, whatever the types of `post` do
 
     def _refuse_unfinished(self, answer: "_Answer", text: str) -> None:
         if text:
@@ -159,6 +177,8 @@ class _Answer:
         self.events += 1
         if not isinstance(event, Mapping):
             return ""
+        if error := event.get("error"):
+            raise ErrorEventError(str(error.get("message") if isinstance(error, Mapping) else error))
         self.usage = event.get("usage") or self.usage
         choices = event.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
@@ -175,6 +195,21 @@ class _Answer:
             return ""
         self.written.append(text)
         return text
+
+
+def _event_data(response: httpx2.Response) -> Iterator[bytes]:
+    """The data of each event of a stream. Only line feeds end a line: JSON may hold other separators as they are."""
+    rest = b""
+    for block in response.iter_bytes():
+        *lines, rest = (rest + block).split(b"\n")
+        yield from _data(lines)
+    yield from _data([rest])
+
+
+def _data(lines: list[bytes]) -> Iterator[bytes]:
+    for line in lines:
+        if line.startswith(_DATA):
+            yield line.removeprefix(_DATA).strip()
 
 
 def read_usage(usage: Any, prompt_bytes: int, text_bytes: int, max_output_tokens: int) -> Usage | None:

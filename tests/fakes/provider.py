@@ -50,6 +50,8 @@ class Fault(StrEnum):
     NO_CHOICES = "no choices"
     ODD_EVENTS = "odd events"
     FLOOD = "flood"
+    COMPRESSED = "compressed"
+    ENDLESS_ERROR = "endless error"
     CUT = "cut"
     CUT_CLEANLY = "cut cleanly"
     CUT_BEFORE_USAGE = "cut before usage"
@@ -58,6 +60,7 @@ class Fault(StrEnum):
     DRIP = "drip"
     FILTERED = "filtered"
     REFUSED = "refused"
+    NEVER_ENDS = "never ends"
     NO_USAGE = "no usage"
     NEGATIVE_USAGE = "negative usage"
     ABSURD_USAGE = "absurd usage"
@@ -105,6 +108,8 @@ class FakeProvider:
     port: int = 0
     bill: Bill = field(default_factory=Bill)
     requests: list[Body] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    connections: int = 0
 
     def __post_init__(self) -> None:
         self.counter = TiktokenCounter()
@@ -161,6 +166,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     script: FakeProvider
 
+    def setup(self) -> None:
+        with self.script.lock:
+            self.script.connections += 1
+        super().setup()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
         pass
 
@@ -184,6 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {})
             return
         self.script.requests.append(body)
+        self.script.headers.append({name.lower(): value for name, value in self.headers.items()})
         rejected = sorted(self.script.rejects & body.keys())
         fault = self.script.next_fault()
         if self._key_is_wrong():
@@ -224,7 +235,10 @@ class _Handler(BaseHTTPRequestHandler):
             breaks_off(self)
             return
         self._end(body, fault, len(words) > most, input_tokens, output_tokens)
-        self._chunk("")
+        if fault == Fault.NEVER_ENDS:
+            self._hang()
+        else:
+            self._chunk("")
 
     def _end(self, body: Body, fault: Fault | None, too_long: bool, input_tokens: int, output_tokens: int) -> None:  # noqa: FBT001
         if fault == Fault.REFUSED:
@@ -286,6 +300,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._begin("text/event-stream")
         while not self.script.stopping.is_set():
             self._chunk("data: " + "x" * 100_000)
+
+    def _compressed(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-encoding", "gzip")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"5\r\n\x1f\x8b\x08\x00\x00\r\n0\r\n\r\n")
+
+    def _endless_error(self) -> None:
+        self.wfile.write(b"HTTP/1.1 500 Oh\r\ncontent-length: 1000000\r\n\r\n")
+        self._drip(b"a")
 
     def _cut(self) -> None:
         self._reset()

@@ -106,6 +106,8 @@ def test_a_refusal_of_the_provider_is_no_answer(provider: FakeProvider, fault: F
         (Fault.NO_CHOICES, EndpointGarbledError, True),
         (Fault.ODD_EVENTS, EndpointGarbledError, True),
         (Fault.FLOOD, EndpointGarbledError, True),
+        (Fault.COMPRESSED, EndpointGarbledError, True),
+        (Fault.ENDLESS_ERROR, EndpointUnavailableError, True),
     ],
 )
 def test_a_fault_before_the_first_word(provider: FakeProvider, fault: Fault, error: type[GenerationError], sent: bool) -> None:  # noqa: FBT001 - a column of the table
@@ -237,10 +239,46 @@ def test_a_page_that_lists_no_models_is_garbled(provider: FakeProvider) -> None:
 
 
 def test_nothing_of_the_environment_goes_to_an_endpoint(provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "from-the-environment")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://192.0.2.1/")
+    generate(provider)
     with pytest.raises(EndpointRefusedError):
         generate(provider, key=None)
+    assert len(provider.headers) == 2
+    for headers in provider.headers:
+        assert "from-the-environment" not in headers.values()
+        assert not headers.keys() & {"openai-organization", "openai-project"}
+
+
+def test_calls_share_a_connection(provider: FakeProvider) -> None:
+    generator = connect(provider)
+    for _ in range(3):
+        generator.generate(PROMPT, 50, ignore)
+    assert provider.connections == 1
+
+
+def test_an_answer_is_there_even_if_its_connection_never_ends(provider: FakeProvider) -> None:
+    provider.faults = [Fault.NEVER_ENDS]
+    began = time.monotonic()
+    text, usage = generate(provider)
+    assert time.monotonic() - began < 0.5
+    assert text == "one two three four"
+    assert usage
+
+
+def test_a_listener_that_leaves_ends_the_writing(provider: FakeProvider) -> None:
+    provider.answer, provider.token_s = lambda _: "word " * 40, 0.02
+    kept = []
+
+    def leave(_: str) -> None:
+        raise ValueError("the client has left")
+
+    with pytest.raises(ValueError, match="left") as caught:
+        connect(provider).generate(PROMPT, 50, leave)
+    kept.append(caught.value)  # as whoever handles it does: it holds on to what was open
+    time.sleep(0.3)
+    assert 1 <= provider.bill.output_tokens < 10
 
 
 def test_every_error_of_the_client_has_a_meaning() -> None:

@@ -159,19 +159,19 @@ def test_a_pickled_key_is_never_read(
     cache.put_many(VECTORS)
     _rows(directory, "UPDATE Cache SET key = ?, raw = 0 WHERE key = ?", pickle.dumps(_Bomb()), _key(SPEC, HASHES[0]))
     assert HASHES[0] not in cache.get_many(HASHES)
-    assert cache._cache is not None
+    assert cache._cache._cache is not None
     with pytest.raises(OSError, match="foreign key"):
-        list(cache._cache)
+        list(cache._cache._cache)
     assert not sign.exists()
 
 
 def test_only_bytes_are_taken(cache: DiskEmbeddingCache) -> None:
     cache.put_many(VECTORS)
-    assert cache._cache is not None
+    assert cache._cache._cache is not None
     with pytest.raises(TypeError, match="bytes"):
-        cache._cache.set(b"key", {"a": 1})
+        cache._cache._cache.set(b"key", {"a": 1})
     with pytest.raises(TypeError, match="bytes"):
-        cache._cache.set("key", b"value")
+        cache._cache._cache.set("key", b"value")
 
 
 def test_planted_settings_bring_no_files_back(directory: Path, cache: DiskEmbeddingCache) -> None:

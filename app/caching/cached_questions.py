@@ -1,0 +1,119 @@
+"""The questions that have cached answers, in memory: found by their words, and by what they mean."""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.caching.entries import CachedAnswer, EntryKind
+from app.caching.store import AnswerStore, Mark
+
+_FIRST_ROWS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A cached question near another one: the key of its entry, and the cosine of the two."""
+
+    key: bytes
+    cosine: float
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The vectors of one tenant's questions; `keys[row]` says whose a row is."""
+
+    matrix: NDArray[np.float32]
+    keys: list[bytes] = field(default_factory=list)
+
+
+class CachedQuestions:
+    """What an answer store holds, as questions. Safe for several threads.
+
+    It is exact: every question of the tenant is compared. It follows what other processes put and remove at each `refresh`. What
+    it finds is a proposal: the entry itself is asked of the store, and may be gone by then. Abstentions are proposed to nobody.
+    """
+
+    def __init__(self, store: AnswerStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._mark: Mark | None = None
+        self._forget_all()
+
+    def refresh(self) -> None:
+        """Take in what has changed in the store. Cheap when nothing has."""
+        with self._lock:
+            more = True
+            while more:
+                changes = self._store.changes_since(self._mark)
+                if changes.anew:
+                    self._forget_all()
+                for key, entry in changes.entries.items():
+                    self._forget(key)
+                    if entry is not None and entry.kind is not EntryKind.ABSTENTION:
+                        self._add(entry)
+                self._mark, more = changes.mark, changes.more
+
+    def same_words(self, tenant: str, same_words_key: bytes) -> tuple[bytes, ...]:
+        """The keys of the tenant's questions with the same words, in no order."""
+        with self._lock:
+            return tuple(self._by_words.get((tenant, same_words_key), ()))
+
+    def nearest(self, tenant: str, vector: NDArray[np.float32], limit: int) -> tuple[Neighbour, ...]:
+        """The tenant's questions that are nearest in meaning, nearest first; equally near ones in no order.
+
+        Args:
+            tenant: Whose questions.
+            vector: The asked question's: shape `(dimension,)`, float32, length 1. Questions of another dimension are passed over.
+            limit: How many at most.
+        """
+        with self._lock:
+            rows = self._by_tenant.get((tenant, len(vector)))
+            if rows is None or not rows.keys:
+                return ()
+            cosines = rows.matrix[: len(rows.keys)] @ vector
+            best = np.argpartition(-cosines, limit - 1)[:limit] if limit < len(cosines) else np.arange(len(cosines))
+            ranked = best[np.argsort(-cosines[best], kind="stable")]
+            return tuple(Neighbour(rows.keys[row], float(cosines[row])) for row in ranked)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._places)
+
+    def _forget_all(self) -> None:
+        self._by_tenant: dict[tuple[str, int], _Rows] = {}
+        self._by_words: defaultdict[tuple[str, bytes], set[bytes]] = defaultdict(set)
+        self._places: dict[bytes, tuple[tuple[str, int], int, tuple[str, bytes]]] = {}
+
+    def _add(self, entry: CachedAnswer) -> None:
+        vector = entry.question_vector
+        group, words = (entry.tenant, len(vector)), (entry.tenant, entry.same_words_key)
+        rows = self._by_tenant.setdefault(group, _Rows(np.empty((_FIRST_ROWS, len(vector)), np.float32)))
+        row = len(rows.keys)
+        if row == len(rows.matrix):
+            rows.matrix = np.concatenate([rows.matrix, np.empty_like(rows.matrix)])
+        rows.matrix[row] = vector
+        rows.keys.append(entry.key)
+        self._by_words[words].add(entry.key)
+        self._places[entry.key] = (group, row, words)
+
+    def _forget(self, key: bytes) -> None:
+        """Take a question out; the last row moves to its place."""
+        place = self._places.pop(key, None)
+        if place is None:
+            return
+        group, row, words = place
+        self._by_words[words].discard(key)
+        if not self._by_words[words]:
+            del self._by_words[words]
+        rows = self._by_tenant[group]
+        last = rows.keys.pop()
+        if last != key:
+            rows.matrix[row] = rows.matrix[len(rows.keys)]
+            rows.keys[row] = last
+            _, _, last_words = self._places[last]
+            self._places[last] = (group, row, last_words)
+        rows.matrix[len(rows.keys)] = 0  # an erased question leaves nothing behind

@@ -1,0 +1,142 @@
+"""A cached answer as a record, and the bytes it is stored as."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from typing_extensions import TypedDict  # pydantic takes `typing.TypedDict` from Python 3.12 on
+
+from indexing.documents import AccessLabel
+
+KEY_BYTES: Final = 32
+"""The length of an exact key, and of a same-words key: a SHA-256."""
+
+_HEADER: Final = struct.Struct(f"<4sIII{KEY_BYTES}s")
+"""Mark and version of the form, a CRC-32 over the keys and all that follows, the lengths of facts and vector, same-words key."""
+
+_SUMMED_FROM: Final = 8
+"""Where the part begins that the checksum covers."""
+
+_FORM: Final = b"FAC1"
+
+
+class EntryKind(StrEnum):
+    """What a cached answer is: answered, abstained, or reviewed by a person and pinned to the question."""
+
+    ANSWER = "answer"
+    ABSTENTION = "abstention"
+    PINNED = "pinned"
+
+
+@with_config(ConfigDict(extra="forbid", strict=True))
+@dataclass(frozen=True, slots=True)
+class CitedUnit:
+    """A unit that a cached answer cites, as it was: its text's hash, and the labels of which a reader needs one."""
+
+    id: str
+    content_hash: str
+    document_id: str
+    labels: tuple[AccessLabel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """An answer that may be given again, with everything that decides whether it still may.
+
+    `id` is that of the answer which was made. `key` finds the same question of the same tenant and labels under the same prompt,
+    profile and policy; `same_words_key` the same words in another order or form; both have `KEY_BYTES` bytes. `labels`
+    are those of the caller it was made for. `body` is what HTTP sends, as JSON. `vector` is the question's: float32,
+    little-endian, length 1. `created_at` and `expires_at` are seconds since 1970. `cost_usd` is what making it cost, `None` when
+    unknown. `groundedness` in [0, 1] is `None` for an abstention.
+    """
+
+    id: str
+    tenant: str
+    key: bytes
+    same_words_key: bytes
+    question: str
+    labels: tuple[AccessLabel, ...]
+    kind: EntryKind
+    units: tuple[CitedUnit, ...]
+    generation: str
+    prompt_version: str
+    profile_version: str
+    policy_version: str
+    created_at: float
+    expires_at: float
+    cost_usd: Decimal | None
+    groundedness: float | None
+    vector: bytes
+    body: bytes
+
+    @property
+    def question_vector(self) -> NDArray[np.float32]:
+        """The question's vector: shape `(dimension,)`, float32, length 1."""
+        return np.frombuffer(self.vector, dtype="<f4").astype(np.float32, copy=False)
+
+
+@with_config(ConfigDict(extra="forbid", strict=True))
+class _Facts(TypedDict):
+    """Everything about a cached answer that is stored as JSON: not its keys, vector and body."""
+
+    id: str
+    tenant: str
+    question: str
+    labels: tuple[AccessLabel, ...]
+    kind: EntryKind
+    units: tuple[CitedUnit, ...]
+    generation: str
+    prompt_version: str
+    profile_version: str
+    policy_version: str
+    created_at: float
+    expires_at: float
+    cost_usd: Decimal | None
+    groundedness: float | None
+
+
+_FACTS: Final = TypeAdapter(_Facts)
+
+
+def encode_entry(entry: CachedAnswer) -> bytes:
+    """Write an entry as bytes: header, facts as JSON, vector, body.
+
+    Raises:
+        ValueError: A key has not `KEY_BYTES` bytes, or the vector is not one of whole numbers of four bytes.
+    """
+    if len(entry.key) != KEY_BYTES or len(entry.same_words_key) != KEY_BYTES or len(entry.vector) % 4:
+        raise ValueError(f"keys have {KEY_BYTES} bytes, and vectors four for each number")
+    facts = _FACTS.dump_json(cast(_Facts, {name: getattr(entry, name) for name in _Facts.__annotations__}))
+    header = _HEADER.pack(_FORM, 0, len(facts), len(entry.vector), entry.same_words_key)
+    summed = header[_SUMMED_FROM:] + facts + entry.vector + entry.body
+    return _FORM + zlib.crc32(summed, zlib.crc32(entry.key)).to_bytes(4, "little") + summed
+
+
+def decode_entry(key: bytes, stored: object) -> CachedAnswer | None:
+    """Read an entry back; `None` where the bytes are torn, of another version, or another key's.
+
+    Args:
+        key: What the bytes were found under.
+        stored: What was found there.
+    """
+    if type(stored) is not bytes or len(stored) < _HEADER.size:
+        return None
+    form, checksum, facts_bytes, vector_bytes, same_words_key = _HEADER.unpack_from(stored)
+    if form != _FORM or checksum != zlib.crc32(memoryview(stored)[_SUMMED_FROM:], zlib.crc32(key)):
+        return None
+    vector_at = _HEADER.size + facts_bytes
+    body_at = vector_at + vector_bytes
+    if body_at > len(stored) or vector_bytes % 4:
+        return None
+    try:
+        facts = _FACTS.validate_json(stored[_HEADER.size : vector_at])
+    except ValidationError:
+        return None
+    vector, body = stored[vector_at:body_at], stored[body_at:]
+    return CachedAnswer(key=key, same_words_key=same_words_key, vector=vector, body=body, **facts)

@@ -10,7 +10,7 @@ import typer
 
 from app.answering.errors import AnsweringError
 from app.costs.errors import CostsError
-from app.errors import AppError
+from app.errors import AppError, CommandError
 from indexing.errors import IndexingError
 from retrieval.errors import RetrievalError
 
@@ -19,6 +19,8 @@ PARTLY: Final = 1
 REFUSED: Final = 2
 FAULT: Final = 70
 INTERRUPTED: Final = 130
+
+_SINCE: Final = "30d"
 
 PLUGINS: Final = "farthing.commands"
 """The entry-point group in which other packages register commands: a name, and a typer application."""
@@ -34,6 +36,9 @@ Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="LABEL", help="An access label; may be given more than once.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Since = Annotated[
+    str, typer.Option(metavar="WHEN", help="How far to look back: hours, days, weeks (24h, 30d, 12w), or a date (2026-10-01).")
+]
 
 app = typer.Typer(
     help="Answers questions from your own documents, with citations and the bill.",
@@ -46,6 +51,8 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
+costs_app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app.add_typer(costs_app, name="costs")
 
 
 @app.command()
@@ -105,6 +112,54 @@ def doctor() -> None:
     from app.cli.commands import doctor as command
 
     raise typer.Exit(command.run())
+
+
+@costs_app.callback(invoke_without_command=True)
+def costs(
+    context: typer.Context,
+    since: Since = _SINCE,
+    by: Annotated[
+        str | None, typer.Option(metavar="GROUP", help="Break down by team, person, model, rung, stage, surface or day.")
+    ] = None,
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of text.")] = False,
+    focus: Annotated[bool, typer.Option("--focus", help="Print billing data as FOCUS 1.2 has it, in CSV.")] = False,
+) -> None:
+    """Say what was spent and saved, and what an answer costs; `forecast` says what a month would."""
+    if context.invoked_subcommand:
+        if (since, by, json, csv, focus) != (_SINCE, None, False, False, False):
+            raise CommandError("Options of `forecast` go after it: farthing costs forecast --questions-per-day 5000 --since 12w")
+        return
+    from app.cli.commands import costs as command
+
+    raise typer.Exit(command.run(since, by, as_json=json, as_csv=csv, as_focus=focus))
+
+
+@costs_app.command("forecast")
+def costs_forecast(
+    questions_per_day: Annotated[int, typer.Option(metavar="N", help="A volume of your own, beside the usual ones.")],
+    since: Since = _SINCE,
+    fixed_usd_per_month: Annotated[
+        str, typer.Option(metavar="USD", help="What a month costs whatever is asked, such as servers.")
+    ] = "0",
+    json: Json = False,
+) -> None:
+    """Say what a month would cost at 1,000 to 10 million questions a day, from measured averages."""
+    from app.cli.commands import forecast as command
+
+    raise typer.Exit(command.run(questions_per_day, since, fixed_usd_per_month, as_json=json))
+
+
+@app.command()
+def feedback(
+    answer_id: Annotated[str, typer.Argument(metavar="ANSWER_ID", help="The id of the answer, as --json shows it.")],
+    verdict: Annotated[str, typer.Argument(metavar="right|wrong", help="Whether the answer is right.")],
+    comment: Annotated[str | None, typer.Option(metavar="TEXT", help="What is wrong with it, or good.")] = None,
+) -> None:
+    """Say whether an answer was right. The last verdict on an answer counts."""
+    from app.cli.commands import feedback as command
+
+    raise typer.Exit(command.run(answer_id, verdict, comment))
 
 
 def main() -> None:

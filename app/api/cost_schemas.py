@@ -1,0 +1,237 @@
+"""The JSON of money: reports, forecasts and feedback. Amounts are plain decimals in US dollars; `null` is unknown."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.costs.confidence import UsdBounds, share_bounds
+from app.costs.forecast import Measurement, Month
+from app.costs.pricing import plain_usd
+from app.costs.receipts import Stage
+from app.costs.reports import Grouping, Summary, Verdict
+
+MAX_COMMENT_CHARACTERS: Final = 2_000
+
+_AVERAGE_DECIMALS: Final = 12
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FeedbackRequest(_Shape):
+    """What somebody says of the answer with this id."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    verdict: Verdict
+    comment: Annotated[str, Field(max_length=MAX_COMMENT_CHARACTERS)] | None = None
+
+
+class FeedbackShape(_Shape):
+    """What was written down."""
+
+    id: str
+    verdict: Verdict
+
+
+class SummaryShape(_Shape):
+    """One group of a report, or the whole.
+
+    `spent_usd` and `saved_usd` leave out what is unknown, and say of how many entries. `low` and `high` bound
+    `cost_per_good_answer_usd` with 95 % confidence.
+    """
+
+    name: str | None
+    spent_usd: str
+    unknown_cost_entries: int
+    saved_usd: str | None
+    unknown_saved_entries: int
+    entries: int
+    answers: int
+    abstentions: int
+    failed: int
+    lost: int
+    cost_per_answer_usd: str | None
+    cost_per_good_answer_usd: str | None
+    cost_per_good_answer_low_usd: str | None
+    cost_per_good_answer_high_usd: str | None
+    right_answers: int
+    wrong_answers: int
+    good_answers: int
+    good_share: float | None
+    zero_token_answers: int
+    zero_token_share: float | None
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    groundedness: float | None
+
+
+class ReportShape(_Shape):
+    """What was spent from `since` up to, not including, `until` (ISO 8601, in UTC): in all, and by group when asked for."""
+
+    since: str
+    until: str
+    by: Grouping | None
+    total: SummaryShape
+    groups: list[SummaryShape]
+
+
+class BoundsShape(_Shape):
+    """A 95 % interval."""
+
+    low_usd: str | None
+    high_usd: str | None
+
+
+class StageAverageShape(_Shape):
+    """What a stage takes for a question on average."""
+
+    stage: Stage
+    cost_usd: str | None
+    input_tokens: float
+    output_tokens: float
+
+
+class AveragesShape(_Shape):
+    """What a question takes on average. `few`: so few were measured that the forecast is a guess."""
+
+    questions: int
+    few: bool
+    unknown_cost_entries: int
+    cost_usd: str | None
+    bounds: BoundsShape | None
+    stages: list[StageAverageShape]
+    naive_usd: str | None
+    naive_questions: int
+    zero_token_share: float | None
+    own_ms: float
+
+
+class MonthShape(_Shape):
+    """A month of 30 days at one volume. Total and naive pipeline both hold the fixed part."""
+
+    questions_per_day: int
+    variable_usd: str | None
+    bounds: BoundsShape | None
+    fixed_usd: str
+    total_usd: str | None
+    naive_usd: str | None
+    saved_usd: str | None
+    busy_processors: float
+
+
+class ForecastShape(_Shape):
+    """What was measured from `since` up to `until`, and the months that follow from it.
+
+    `entries` counts those of the ledger; `sampled` says that only some of them were measured, spread evenly over time.
+    """
+
+    since: str
+    until: str
+    entries: int
+    sampled: bool
+    measured: AveragesShape
+    months: list[MonthShape]
+
+
+def good_answer_bounds(summary: Summary) -> UsdBounds | None:
+    """The 95 % interval of the cost per right and wholly grounded answer; `None` where that is unknown."""
+    per_answer = summary.cost_per_answer_usd
+    shares = share_bounds(summary.good_answers, summary.right_answers + summary.wrong_answers)
+    if per_answer is None or shares is None or not summary.good_answers:
+        return None
+    low, high = shares
+    return UsdBounds(per_answer / Decimal(high), per_answer / Decimal(low))
+
+
+def summary_shape(summary: Summary) -> SummaryShape:
+    """One row of a report, as every surface writes it."""
+    bounds = good_answer_bounds(summary)
+    return SummaryShape(
+        name=summary.name,
+        spent_usd=plain_usd(summary.spent_usd) or "0",
+        unknown_cost_entries=summary.unknown_cost_entries,
+        saved_usd=plain_usd(summary.saved_usd),
+        unknown_saved_entries=summary.unknown_saved_entries,
+        entries=summary.entries,
+        answers=summary.answers,
+        abstentions=summary.abstentions,
+        failed=summary.failed,
+        lost=summary.lost,
+        cost_per_answer_usd=_average(summary.cost_per_answer_usd),
+        cost_per_good_answer_usd=_average(summary.cost_per_good_answer_usd),
+        cost_per_good_answer_low_usd=_average(bounds.low) if bounds else None,
+        cost_per_good_answer_high_usd=_average(bounds.high) if bounds else None,
+        right_answers=summary.right_answers,
+        wrong_answers=summary.wrong_answers,
+        good_answers=summary.good_answers,
+        good_share=summary.good_share,
+        zero_token_answers=summary.zero_token_answers,
+        zero_token_share=summary.zero_token_share,
+        input_tokens=summary.input_tokens,
+        cached_input_tokens=summary.cached_input_tokens,
+        output_tokens=summary.output_tokens,
+        groundedness=summary.groundedness,
+    )
+
+
+def forecast_shape(since: datetime, until: datetime, measured: Measurement, months: Sequence[Month]) -> ForecastShape:
+    """A forecast, as every surface writes it."""
+    averages = measured.averages
+    return ForecastShape(
+        since=moment(since),
+        until=moment(until),
+        entries=measured.entries,
+        sampled=measured.sampled,
+        measured=AveragesShape(
+            questions=averages.questions,
+            few=averages.few,
+            unknown_cost_entries=averages.unknown_cost_entries,
+            cost_usd=_average(averages.cost_usd),
+            bounds=_bounds(averages.bounds),
+            stages=[
+                StageAverageShape(
+                    stage=average.stage,
+                    cost_usd=_average(average.cost_usd),
+                    input_tokens=round(average.input_tokens, 2),
+                    output_tokens=round(average.output_tokens, 2),
+                )
+                for average in averages.stages
+            ],
+            naive_usd=_average(averages.naive_usd),
+            naive_questions=averages.naive_questions,
+            zero_token_share=averages.zero_token_share,
+            own_ms=round(averages.own_ms, 2),
+        ),
+        months=[
+            MonthShape(
+                questions_per_day=month.questions_per_day,
+                variable_usd=_average(month.variable_usd),
+                bounds=_bounds(month.bounds),
+                fixed_usd=plain_usd(month.fixed_usd) or "0",
+                total_usd=_average(month.total_usd),
+                naive_usd=_average(month.naive_usd),
+                saved_usd=_average(month.saved_usd),
+                busy_processors=round(month.busy_processors, 4),
+            )
+            for month in months
+        ],
+    )
+
+
+def moment(at: datetime) -> str:
+    """A moment as JSON has it."""
+    return at.isoformat(timespec="seconds")
+
+
+def _bounds(bounds: UsdBounds | None) -> BoundsShape | None:
+    return BoundsShape(low_usd=_average(bounds.low), high_usd=_average(bounds.high)) if bounds else None
+
+
+def _average(usd: Decimal | None) -> str | None:
+    """Averages have no end of digits: they are written to a millionth of a millionth of a dollar."""
+    return None if usd is None else plain_usd(round(usd, _AVERAGE_DECIMALS))

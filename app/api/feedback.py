@@ -1,0 +1,38 @@
+"""The route by which people say whether an answer was right."""
+
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, Request
+
+from app.api.callers import Callers
+from app.api.cost_schemas import FeedbackRequest, FeedbackShape
+from app.api.schemas import ProblemShape
+from app.costs.reports import LedgerReader
+
+FEEDBACK_PATH: Final = "/v1/feedback"
+
+_PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {"schema": ProblemShape.model_json_schema()}}}
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((404, 408, 413, 422, 500, 503), _PROBLEM)
+
+_log = structlog.get_logger("farthing.api")
+
+
+def feedback_router(reader: LedgerReader, callers: Callers) -> APIRouter:
+    """The route, over a ledger.
+
+    Args:
+        reader: Takes in what people say.
+        callers: Says who does.
+    """
+    router = APIRouter()
+
+    @router.post(FEEDBACK_PATH, responses=_PROBLEMS)
+    def feedback(body: FeedbackRequest, request: Request) -> FeedbackShape:
+        """Say whether an answer was right. The last verdict on an answer counts."""
+        person = callers.spender(request).person
+        reader.add_feedback(body.id, body.verdict, person, (body.comment or "").strip() or None)
+        _log.info("feedback", id=body.id, verdict=body.verdict.value)
+        return FeedbackShape(id=body.id, verdict=body.verdict)
+
+    return router

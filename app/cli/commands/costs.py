@@ -1,0 +1,205 @@
+"""`farthing costs`."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Final, get_args
+
+from rich.console import Console
+from rich.text import Text
+
+from app import bootstrap
+from app.api.cost_schemas import ReportShape, SummaryShape, good_answer_bounds, moment, summary_shape
+from app.cli import OK
+from app.cli.figures import amount, bar, counted, percent, print_whole, sparkline
+from app.cli.rendering import complain, console, printable, table
+from app.cli.since import parse_since
+from app.costs.csv_rows import write_rows
+from app.costs.focus import FOCUS_COLUMNS, charges, focus_rows
+from app.costs.reports import Grouping, LedgerReader, Summary
+from app.errors import CommandError
+from app.settings import Settings, load_settings
+
+_SHOWN_ROWS: Final = 40
+_NOBODY: Final = "(none)"
+_UNSPLIT: Final = frozenset({"model", "stage"})
+"""Groupings that a saving cannot be split by."""
+
+
+def run(since: str, by: str | None, *, as_json: bool, as_csv: bool, as_focus: bool) -> int:
+    """Say what was spent and saved, in one of four forms."""
+    grouping = _grouping(by)
+    forms = [name for name, given in (("--json", as_json), ("--csv", as_csv), ("--focus", as_focus)) if given]
+    if len(forms) > 1:
+        raise CommandError(f"{' and '.join(forms)} are different forms of the same report. Choose one of them.")
+    if as_focus and grouping:
+        raise CommandError("--focus has rows of its own, by day, team, model and stage. Leave --by out.")
+    until = datetime.now(UTC)
+    start = parse_since(since, until)
+    settings = load_settings()
+    with bootstrap.open_ledger_reader(settings) as reader:
+        if as_focus:
+            _write_focus(reader, start, until, settings)
+            return OK
+        (total,) = reader.summary(start, until, None)
+        groups = reader.summary(start, until, grouping) if grouping else []
+        unpriced = _unpriced(reader, start, until) if total.unknown_cost_entries else []
+    if as_json:
+        print(report_shape(start, until, grouping, total, groups).model_dump_json())
+    elif as_csv:
+        rows = groups if grouping else [total]
+        columns = tuple(SummaryShape.model_fields)
+        write_rows(sys.stdout, columns, ([getattr(summary_shape(row), column) for column in columns] for row in rows))
+    else:
+        show(start, total, unpriced, grouping, groups, console(sys.stdout))
+    return OK
+
+
+def report_shape(since: datetime, until: datetime, by: Grouping | None, total: Summary, groups: Sequence[Summary]) -> ReportShape:
+    """The report as `--json` prints it."""
+    return ReportShape(
+        since=moment(since), until=moment(until), by=by, total=summary_shape(total), groups=[summary_shape(row) for row in groups]
+    )
+
+
+def show(
+    since: datetime, total: Summary, unpriced: Sequence[str], by: Grouping | None, groups: Sequence[Summary], out: Console
+) -> None:
+    """Print a report for a person: the headline figures, then the groups."""
+    if not total.entries:
+        out.print(
+            f"Nothing was asked since {since:%Y-%m-%d %H:%M} UTC, so nothing was spent. "
+            "Ask with `farthing ask QUESTION`, or look further back with --since."
+        )
+        return
+    _show_headline(since, total, unpriced, out)
+    if by:
+        out.print()
+        _show_groups(by, total, groups, out)
+
+
+def _grouping(by: str | None) -> Grouping | None:
+    known: tuple[Grouping, ...] = get_args(Grouping)
+    for grouping in known:
+        if by == grouping:
+            return grouping
+    if by is not None:
+        raise CommandError(f"--by {by!r} is not known. Choose one of {', '.join(known)}.")
+    return None
+
+
+def _unpriced(reader: LedgerReader, since: datetime, until: datetime) -> list[str]:
+    rows = reader.summary(since, until, "model")
+    return [row.name or "no model" for row in rows if row.unknown_cost_entries]
+
+
+def _write_focus(reader: LedgerReader, since: datetime, until: datetime, settings: Settings) -> None:
+    found = charges(reader.entries(since, until))
+    providers = {
+        endpoint.name: endpoint.price_model.split("/", maxsplit=1)[0] for endpoint in settings.endpoints if endpoint.price_model
+    }
+    write_rows(sys.stdout, FOCUS_COLUMNS, focus_rows(found, providers))
+    unknown = sorted({charge.model or "no model" for charge in found if charge.cost_usd is None})
+    if unknown:
+        complain(f"The cost of some calls is unknown ({', '.join(unknown)}); the cost columns of their rows are empty.")
+
+
+def _show_headline(since: datetime, total: Summary, unpriced: Sequence[str], out: Console) -> None:
+    if total.unknown_cost_entries:
+        out.print(
+            Text(
+                f"UNKNOWN COST: {total.unknown_cost_entries:,} of {_entries(total.entries)} ({printable(', '.join(unpriced))}). "
+                "What they cost is missing below. Give these models a price: prices.file, and price_model of the endpoint.",
+                style="bold red",
+            )
+        )
+        out.print()
+    out.print(Text(f"since {since:%Y-%m-%d %H:%M} UTC", style="dim"))
+    for name, figure, words in _headline(total):
+        line = Text(f"{name:32}")
+        line.append(f"{figure:>12}", style="bold")
+        line.append(f"  {words}" if words else "", style="dim")
+        out.print(line)
+
+
+def _headline(total: Summary) -> list[tuple[str, str, str]]:
+    """Name, figure and remark of each line."""
+    saved_words = "against the naive prompt, computed"
+    if total.unknown_saved_entries:
+        saved_words += f"; unknown for {_entries(total.unknown_saved_entries)}, left out"
+    abstentions = [counted(total.abstentions, "abstention", "abstentions")] if total.abstentions else []
+    others = [*abstentions, *(f"{count:,} {name}" for count, name in ((total.failed, "failed"), (total.lost, "lost")) if count)]
+    spent_words = f"without {_entries(total.unknown_cost_entries)} of unknown cost" if total.unknown_cost_entries else ""
+    cached = f" ({total.cached_input_tokens:,} of them cached)" if total.cached_input_tokens else ""
+    tokens_words = f"{total.input_tokens:,} read{cached}, {total.output_tokens:,} written"
+    return [
+        ("spent", _spent(total), spent_words),
+        ("saved", _saved(total), saved_words),
+        ("answers", f"{total.answers:,}", f"and {', '.join(others)}" if others else ""),
+        ("cost per answer", amount(total.cost_per_answer_usd), "all that was spent, by the answers" if total.answers else ""),
+        ("cost per right, grounded answer", amount(total.cost_per_good_answer_usd), _verdicts(total)),
+        ("answers without any token", percent(total.zero_token_share), counted(total.zero_token_answers, "answer", "answers")),
+        ("tokens", f"{total.input_tokens + total.output_tokens:,}", tokens_words),
+        ("groundedness", "unknown" if total.groundedness is None else f"{total.groundedness:.3f}", ""),
+    ]  # fmt: skip
+
+
+def _verdicts(total: Summary) -> str:
+    judged = total.right_answers + total.wrong_answers
+    if not judged:
+        return "no verdicts yet: farthing feedback ANSWER_ID right|wrong"
+    bounds = good_answer_bounds(total)
+    between = f"95 %: {amount(bounds.low)} to {amount(bounds.high)}; " if bounds else ""
+    right = f"{total.right_answers:,} right, {total.good_answers:,} of them wholly grounded"
+    return f"{between}{counted(judged, 'verdict', 'verdicts')}, {right}"
+
+
+def _show_groups(by: Grouping, total: Summary, groups: Sequence[Summary], out: Console) -> None:
+    split = by not in _UNSPLIT
+    shown = groups[-_SHOWN_ROWS:] if by == "day" else groups[:_SHOWN_ROWS]
+    if by == "day":
+        days = _all_days(groups)
+        out.print(f"spent a day  {sparkline([spent for _, spent in days])}  {days[0][0]} to {days[-1][0]}")
+        out.print()
+    of_answers = ("saved", "no tokens") if split else ()
+    rows = table(by, "spent", "share", "answers", "per answer", *of_answers, "tokens", "unknown")
+    for row in shown:
+        share = float(row.spent_usd / total.spent_usd) if total.spent_usd else 0.0
+        rows.add_row(
+            printable(row.name or _NOBODY),
+            _spent(row),
+            f"{bar(share)} {share:>4.0%}",
+            f"{row.answers:,}",
+            amount(row.cost_per_answer_usd) if row.answers else "-",
+            *((_saved(row), percent(row.zero_token_share) if row.answers else "-") if split else ()),
+            f"{row.input_tokens + row.output_tokens:,}",
+            Text(f"{row.unknown_cost_entries:,}", style="bold red") if row.unknown_cost_entries else "",
+        )
+    print_whole(rows, out)
+    if len(groups) > len(shown):
+        out.print(
+            f"... and {len(groups) - len(shown):,} {'earlier ones' if by == 'day' else 'more'}: --json and --csv list them all"
+        )
+    if any(row.unknown_cost_entries for row in shown):
+        out.print("unknown: entries whose cost is not known, and not in what was spent")
+
+
+def _entries(count: int) -> str:
+    return counted(count, "entry", "entries")
+
+
+def _spent(row: Summary) -> str:
+    return "unknown" if row.entries and row.unknown_cost_entries == row.entries else amount(row.spent_usd)
+
+
+def _saved(row: Summary) -> str:
+    return "unknown" if row.entries and row.unknown_saved_entries == row.entries else amount(row.saved_usd)
+
+
+def _all_days(groups: Sequence[Summary]) -> list[tuple[date, Decimal]]:
+    """Every day from the first to the last one with entries, with what was spent."""
+    spent = {date.fromisoformat(row.name): row.spent_usd for row in groups if row.name}
+    first, last = min(spent), max(spent)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    return [(day, spent.get(day, Decimal(0))) for day in days]

@@ -1,0 +1,21 @@
+"""`farthing feedback`."""
+
+from app import bootstrap
+from app.api.cost_schemas import MAX_COMMENT_CHARACTERS
+from app.cli import OK
+from app.costs.reports import Verdict
+from app.errors import CommandError
+from app.settings import load_settings
+
+
+def run(answer_id: str, verdict: str, comment: str | None) -> int:
+    """Write down what the person says of an answer."""
+    if verdict not in set(Verdict):
+        raise CommandError(f"{verdict!r} is no verdict. Say right or wrong: farthing feedback ANSWER_ID right")
+    said = (comment or "").strip()
+    if len(said) > MAX_COMMENT_CHARACTERS:
+        raise CommandError(f"The comment has {len(said):,} characters; {MAX_COMMENT_CHARACTERS:,} are kept. Shorten it.")
+    with bootstrap.open_ledger_reader(load_settings()) as reader:
+        reader.add_feedback(answer_id.strip(), Verdict(verdict), None, said or None)
+    print(f"Noted: the answer is {verdict}.")
+    return OK

@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from app.costs.csv_rows import write_rows
+from app.costs.csv_rows import Cell, write_rows
 
 
-def written(*cells: object) -> list[str]:
+def written(*cells: Cell) -> list[str]:
     out = io.StringIO()
-    write_rows(out, ["column"] * len(cells), [cells])  # type: ignore[list-item] - the rows are what is tested
+    write_rows(out, ["column"] * len(cells), [cells])
     return list(csv.reader(io.StringIO(out.getvalue())))[1]
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Protocol
 
@@ -67,12 +68,12 @@ class AnswerStoreContract:
     def test_nothing_outlives_its_time(self, room: Room) -> None:
         store = room()
         store.put(cached_answer("late", expires_at=time.time() - 1))
-        brief = cached_answer("brief", expires_at=time.time() + 0.15)
+        brief = cached_answer("brief", expires_at=time.time() + 0.5)
         store.put(brief)
         assert store.get(cached_answer("late").key) is None
         assert store.get(brief.key) == brief
         mark, _, _ = all_changes(store, None)
-        time.sleep(0.2)
+        time.sleep(0.6)
         assert store.get(brief.key) is None
         store.put(cached_answer("next"))
         assert [stored.entry.question for stored in store.entries()] == ["next"]
@@ -185,6 +186,26 @@ class AnswerStoreContract:
         store.put(cached_answer("huge", body=b"x" * 100_000))
         assert [stored.entry.question for stored in store.entries()] == [FULL.question]
 
+    def test_threads_lose_nothing_and_one_of_them_gets_a_claim(self, room: Room) -> None:
+        store = room()
+        claimed = []
+
+        def work(name: str) -> None:
+            for n in range(25):
+                store.put(cached_answer(f"{name} {n}"))
+                store.add_hits({FULL.key: Hits(1, Decimal("0.001"))})
+                assert store.get(cached_answer(f"{name} {n}").key) is not None
+            if store.claim(FULL.key, 60):
+                claimed.append(name)
+
+        store.put(FULL)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, "abcd"))
+        stored = {one.entry.question: one.hits for one in store.entries()}
+        assert set(stored) == {FULL.question, *(f"{name} {n}" for name in "abcd" for n in range(25))}
+        assert stored[FULL.question] == Hits(100, Decimal("0.1"))
+        assert len(claimed) == 1
+
     def test_a_key_is_claimed_once_until_it_is_released(self, room: Room) -> None:
         store, other = room(), room()
         assert store.claim(FULL.key, 10)
@@ -200,9 +221,9 @@ class AnswerStoreContract:
 
     def test_a_claim_runs_out(self, room: Room) -> None:
         store, other = room(), room()
-        assert store.claim(FULL.key, 0.1)
+        assert store.claim(FULL.key, 0.4)
         assert not other.claim(FULL.key, 10)
-        time.sleep(0.15)
+        time.sleep(0.5)
         assert other.claim(FULL.key, 10)
         store.release(FULL.key)  # too late
         assert not store.claim(FULL.key, 10)

@@ -166,7 +166,7 @@ def test_a_silent_or_mad_server_is_a_miss_that_costs_its_time_out_a_few_times(re
     with misbehaving_server(reply) as url:
         store = RedisAnswerStore(url, 1_000_000, timeout_s)
         seconds = use_everything(store, granted=reply != NOTHING)
-        assert max(seconds) < timeout_s * 4
+        assert max(seconds) < timeout_s * 10
         assert sum(second > timeout_s / 2 for second in seconds) <= 5
         if reply not in (b":7\r\n", b"$3\r\nabc\r\n", NOTHING):  # these are replies, and may pass for one
             assert store.faults == len(seconds)
@@ -195,10 +195,10 @@ def test_a_server_that_comes_back_is_used_again(server: str, raw: redis.Redis, m
     monkeypatch.setattr("app.adapters.redis_answer_store._PAUSE_S", 0.2)
     store = RedisAnswerStore(server, 1_000_000, 0.05)
     store.put(FULL)
-    raw.execute_command("CLIENT", "PAUSE", "300", "ALL")
+    raw.execute_command("CLIENT", "PAUSE", "1500", "ALL")
     began = time.perf_counter()
     assert [store.get(FULL.key) for _ in range(50)] == [None] * 50
-    assert time.perf_counter() - began < 0.29
-    time.sleep(0.5)
+    assert time.perf_counter() - began < 1
+    time.sleep(2)
     assert store.get(FULL.key) == FULL
     store.close()

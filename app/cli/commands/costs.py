@@ -110,7 +110,7 @@ def _show_headline(since: datetime, total: Summary, unpriced: Sequence[str], out
         out.print(
             Text(
                 f"UNKNOWN COST: {total.unknown_cost_entries:,} of {_entries(total.entries)} ({printable(', '.join(unpriced))}). "
-                "What they cost is missing below. Give these models a price: prices.file, and price_model of the endpoint.",
+                "Part of what they cost is missing below. Give these models a price: prices.file, and price_model of the endpoint.",
                 style="bold red",
             )
         )
@@ -130,7 +130,7 @@ def _headline(total: Summary) -> list[tuple[str, str, str]]:
         saved_words += f"; unknown for {_entries(total.unknown_saved_entries)}, left out"
     abstentions = [counted(total.abstentions, "abstention", "abstentions")] if total.abstentions else []
     others = [*abstentions, *(f"{count:,} {name}" for count, name in ((total.failed, "failed"), (total.lost, "lost")) if count)]
-    spent_words = f"without {_entries(total.unknown_cost_entries)} of unknown cost" if total.unknown_cost_entries else ""
+    spent_words = f"and what is unknown of {_entries(total.unknown_cost_entries)}" if total.unknown_cost_entries else ""
     cached = f" ({total.cached_input_tokens:,} of them cached)" if total.cached_input_tokens else ""
     tokens_words = f"{total.input_tokens:,} read{cached}, {total.output_tokens:,} written"
     return [
@@ -182,7 +182,7 @@ def _show_groups(by: Grouping, total: Summary, groups: Sequence[Summary], out: C
             f"... and {len(groups) - len(shown):,} {'earlier ones' if by == 'day' else 'more'}: --json and --csv list them all"
         )
     if any(row.unknown_cost_entries for row in shown):
-        out.print("unknown: entries whose cost is not known, and not in what was spent")
+        out.print("unknown: entries of which a cost is not known, and is missing in what was spent")
 
 
 def _entries(count: int) -> str:
@@ -190,7 +190,7 @@ def _entries(count: int) -> str:
 
 
 def _spent(row: Summary) -> str:
-    return "unknown" if row.entries and row.unknown_cost_entries == row.entries else amount(row.spent_usd)
+    return "unknown" if row.unknown_cost_entries and not row.spent_usd else amount(row.spent_usd)
 
 
 def _saved(row: Summary) -> str:

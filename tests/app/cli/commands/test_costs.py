@@ -134,7 +134,7 @@ def test_unknown_costs_are_named_loudly_and_never_counted_as_nothing(run: Run, l
     ledger.settle(build_entry([paid_line("0.5")], at=NOW))
     done = run("costs", "--by", "model")
     assert done.out.startswith("UNKNOWN COST: 1 of 2 entries (secret). ")
-    assert line_of(done.out, "spent").startswith("$0.50000  without 1 entry of unknown cost")
+    assert line_of(done.out, "spent").startswith("$0.50000  and what is unknown of 1 entry")
     assert line_of(done.out, "cost per answer").startswith("unknown")
     total = json.loads(run("costs", "--json").out)["total"]
     assert (total["cost_per_answer_usd"], total["unknown_cost_entries"]) == (None, 1)
@@ -253,3 +253,11 @@ def test_a_home_that_is_open_to_others_is_refused(run: Run) -> None:
         done = run(*command)
         assert (done.status, done.out) == (cli.REFUSED, "")
         assert "chmod 700" in done.err
+
+
+def test_what_is_known_of_an_entry_is_shown_and_the_rest_is_unknown(run: Run, ledger: FakeLedger) -> None:
+    ledger.settle(build_entry([paid_line("0.5"), paid_line(None, model="secret")], at=NOW))
+    assert line_of(run("costs").out, "spent") == "$0.50000  and what is unknown of 1 entry"
+    by_model = run("costs", "--by", "model").out
+    assert line_of(by_model, "mini").startswith("$0.50000")
+    assert line_of(by_model, "secret").startswith("unknown")

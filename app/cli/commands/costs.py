@@ -110,7 +110,7 @@ def _show_headline(since: datetime, total: Summary, unpriced: Sequence[str], out
         out.print(
             Text(
                 f"UNKNOWN COST: {total.unknown_cost_entries:,} of {_entries(total.entries)} ({printable(', '.join(unpriced))}). "
-                "Part of what they cost is missing below. Give these models a price: prices.file, and price_model of the endpoint.",
+                "Part of their cost is missing below. Give these models a price: prices.file, and price_model of the endpoint.",
                 style="bold red",
             )
         )

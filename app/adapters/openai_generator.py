@@ -12,7 +12,7 @@ import openai
 
 from app.adapters.bounded_http import Bounds, bounded_client
 from app.adapters.openai_errors import ErrorEventError, mapped_errors
-from app.answering.errors import EndpointGarbledError, StreamCutError
+from app.answering.errors import EndpointGarbledError, GenerationError, StreamCutError
 from app.answering.generation import Completion, Finish, Prompt, TextListener
 from app.costs.pricing import Usage
 
@@ -42,6 +42,8 @@ _COMPLAINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "temperature": ("temperature",),
 }
 """How a provider that does not take a parameter names it."""
+_OF_A_VALUE: Final = ("too large", "too long", "at most", "maximum", "exceed")
+"""Words of a provider that takes the parameter, and not what was asked for this once."""
 
 
 class OpenAIGenerator:
@@ -86,7 +88,7 @@ class OpenAIGenerator:
                     self._bounds.deadline = began + self._timeout_s
                     if piece:
                         on_text(piece)
-        except StreamCutError:
+        except GenerationError:
             if answer.finish is None:  # what is cut off after the end is only the usage
                 raise
         text = "".join(answer.written)
@@ -260,6 +262,8 @@ def _complaint(error: openai.APIStatusError, body: Mapping[str, Any]) -> str | N
     if error.status_code not in _UNPROCESSED:
         return None
     words = f"{error.param} {error.message}".lower()
+    if any(wording in words for wording in _OF_A_VALUE):
+        return None
     for name, namings in _COMPLAINTS.items():
         if name in body and any(naming in words for naming in namings):
             return name

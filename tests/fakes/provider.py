@@ -16,67 +16,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from indexing.adapters.tiktoken_counter import TiktokenCounter
+from tests.fakes.faults import STATUSES, Fault
+
+__all__ = ["Bill", "Body", "FakeProvider", "Fault", "running"]
 
 Body = dict[str, Any]
-
-
-class Fault(StrEnum):
-    """What may go wrong. Those from `CUT` on happen after something was written, and billed."""
-
-    OVERLOADED = "429"
-    BROKEN = "500"
-    GATEWAY_TIMEOUT = "504"
-    TIMEOUT = "408"
-    CONFLICT = "409"
-    NO_MONEY = "402"
-    NO_QUOTA = "quota"
-    FORBIDDEN = "403"
-    BAD_REQUEST = "400"
-    REDIRECT = "redirect"
-    HANG = "hang"
-    DRIP_HEADERS = "drip headers"
-    RESET = "reset"
-    HTML = "html"
-    ERROR_BODY = "error body"
-    BAD_JSON = "bad json"
-    NOT_UTF8 = "not utf-8"
-    NO_EVENTS = "no events"
-    NO_CHOICES = "no choices"
-    ODD_EVENTS = "odd events"
-    FLOOD = "flood"
-    COMPRESSED = "compressed"
-    ENDLESS_ERROR = "endless error"
-    CUT = "cut"
-    CUT_CLEANLY = "cut cleanly"
-    CUT_BEFORE_USAGE = "cut before usage"
-    ERROR_INSIDE = "error inside"
-    STALL = "stall"
-    DRIP = "drip"
-    FILTERED = "filtered"
-    REFUSED = "refused"
-    NEVER_ENDS = "never ends"
-    NO_USAGE = "no usage"
-    NEGATIVE_USAGE = "negative usage"
-    ABSURD_USAGE = "absurd usage"
-
-
-STATUSES = {
-    Fault.OVERLOADED: 429,
-    Fault.NO_QUOTA: 429,
-    Fault.BROKEN: 500,
-    Fault.GATEWAY_TIMEOUT: 504,
-    Fault.TIMEOUT: 408,
-    Fault.CONFLICT: 409,
-    Fault.NO_MONEY: 402,
-    Fault.FORBIDDEN: 403,
-    Fault.BAD_REQUEST: 400,
-}
 
 
 @dataclass
@@ -93,7 +42,7 @@ class FakeProvider:
     """The provider and its script; start it as a context manager, or with `start` and `close`.
 
     `answer` makes the text from the request's body. `faults` come over the next calls, one each (`None` for none); `always` over
-    every call. `rejects` are parameters that it answers with 400. Safe to change while it runs.
+    every call. `rejects` are parameters that it answers with 400, in the words of `rejection`. Safe to change while it runs.
     """
 
     answer: Callable[[Body], str] = lambda _: '{"sentences": [{"text": "It is so.", "units": [1]}]}'
@@ -104,6 +53,7 @@ class FakeProvider:
     faults: list[Fault | None] = field(default_factory=list)
     always: Fault | None = None
     rejects: frozenset[str] = frozenset()
+    rejection: str = "Unsupported parameter: '{}' is not supported with this model."
     retry_after: str | None = None
     port: int = 0
     bill: Bill = field(default_factory=Bill)
@@ -202,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.script.models is not None and body["model"] not in self.script.models:
             self._error(404, f"The model `{body['model']}` does not exist", "model_not_found")
         elif rejected:
-            self._error(400, f"Unsupported parameter: '{rejected[0]}' is not supported with this model.", None)
+            self._error(400, self.script.rejection.format(rejected[0]), None)
         elif fault in STATUSES:
             words = body["messages"][1]["content"] if fault == Fault.BAD_REQUEST else "no"
             self._error(STATUSES[fault], words, "insufficient_quota" if fault == Fault.NO_QUOTA else None)

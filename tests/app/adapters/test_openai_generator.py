@@ -223,6 +223,17 @@ def test_an_endpoint_that_takes_next_to_nothing_still_answers(provider: FakeProv
         generate(provider)
 
 
+def test_a_cap_that_is_too_high_once_is_still_sent_the_next_time(provider: FakeProvider) -> None:
+    generator = connect(provider)
+    provider.rejects = frozenset({"max_tokens"})
+    provider.rejection = "'{0}' or 'max_completion_tokens' is too large: this model's maximum context length is 8 tokens."
+    with pytest.raises(EndpointRefusedError, match="too large"):
+        generator.generate(PROMPT, 50, ignore)
+    provider.rejects = frozenset()
+    generator.generate(PROMPT, 50, ignore)
+    assert [body["max_tokens"] for body in provider.requests] == [50, 50]
+
+
 def test_the_models_are_listed_without_a_token(provider: FakeProvider) -> None:
     assert connect(provider).list_models() == frozenset({"small-model", "strong-model"})
     with pytest.raises(EndpointRefusedError, match="refuses the key"):
@@ -256,6 +267,12 @@ def test_calls_share_a_connection(provider: FakeProvider) -> None:
     for _ in range(3):
         generator.generate(PROMPT, 50, ignore)
     assert provider.connections == 1
+
+
+def test_an_answer_without_a_word_has_an_end_all_the_same(provider: FakeProvider) -> None:
+    provider.answer, provider.faults = lambda _: "", [Fault.CUT_BEFORE_USAGE]
+    completion = connect(provider).generate(PROMPT, 50, ignore)
+    assert (completion.text, completion.finish, completion.usage) == ("", Finish.STOP, None)
 
 
 def test_an_answer_is_there_even_if_its_connection_never_ends(provider: FakeProvider) -> None:

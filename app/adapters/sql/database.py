@@ -185,6 +185,8 @@ class LedgerDatabase:
             ) from error
         except DBAPIError as error:
             raise self._translated(error.orig) from error
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
         except (SQLAlchemyError, OSError) as error:
             raise LedgerError(
                 f"The ledger in {self.place} cannot be used: {error}. Check the disk and its permissions."

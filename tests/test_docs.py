@@ -129,6 +129,8 @@ def test_settings_table_has_every_key_with_its_default() -> None:
 
 def _as_shown(value: object) -> str:
     match value:
+        case bool():
+            return str(value).lower()
         case int() | float():
             return f"{value:,.0f}" if value > 9999 or value == 2000 else f"{value:g}"
         case "" | [] | {} if not value:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from app.answering.events import Step
 from app.costs.receipts import Receipt
 from indexing.documents import UnitKind
 from retrieval.analysis import shown_text
@@ -55,12 +56,16 @@ class RelatedPage:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer. `text` carries `[n]` marks; `groundedness` is the share of its sentences that their citations support."""
+    """An answer. `text` carries `[n]` marks; `groundedness` is the share of its sentences that their citations support.
+
+    `steps` say what each rung decided, and why.
+    """
 
     id: str
     question: str
     generation: str
     receipt: Receipt
+    steps: tuple[Step, ...]
     text: str
     citations: tuple[Citation, ...]
     rung: str
@@ -69,12 +74,16 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """No grounded answer was found in what the caller may read. `related` are the closest pages, at most three."""
+    """No grounded answer was found in what the caller may read. `related` are the closest pages, at most three.
+
+    `steps` say what each rung decided, and why.
+    """
 
     id: str
     question: str
     generation: str
     receipt: Receipt
+    steps: tuple[Step, ...]
     related: tuple[RelatedPage, ...]
 
 

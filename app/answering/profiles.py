@@ -47,11 +47,13 @@ class ContextSettings:
     """What decides how much of the evidence an answer reads.
 
     `unit_scales` multiply the learned weights of the features of a group of `UNIT_GROUPS`; a group that is not named keeps them.
+    `profile` is the name of the profile that they are in force by; `None` for the plain settings.
     """
 
     budget_tokens: int
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     unit_scales: Mapping[str, float] = field(default_factory=dict)
+    profile: str | None = field(default=None, compare=False)
 
     def scaled(self, weights: Weights) -> Weights:
         """The learned weights with the scales applied."""
@@ -254,7 +256,7 @@ class LiveContextSettings:
                 return
             self._seen = applied
             profile = self._store.current(self._spec())
-            self._now = profile.settings if profile else self._plain
+            self._now = replace(profile.settings, profile=profile.name) if profile else self._plain
         except ProfileError as error:
             self._on_failure(error)
 

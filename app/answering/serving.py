@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from app.answering.grounding import Rarity
 from indexing.documents import AccessLabel
 from indexing.errors import IndexingError, IndexMissingError
 from retrieval.errors import RetrievalError
@@ -18,12 +19,13 @@ CHECK_EVERY_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class OpenGeneration:
-    """A generation that can be asked. `labels` are those that its documents carry."""
+    """A generation that can be asked. `labels` are those that its documents carry; `rarity` weighs terms by its documents."""
 
     id: str
     searcher: PassageSearcher
     retriever: Retriever
     labels: frozenset[AccessLabel]
+    rarity: Rarity
     close: Callable[[], None]
 
 

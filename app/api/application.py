@@ -2,28 +2,35 @@
 
 import html
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from typing import Any, Final, Literal
 
 import structlog
-from fastapi import FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
 
 from app.answering.errors import LabelRefusedError
 from app.answering.questions import Question
 from app.answering.service import AnswerService
+from app.api.callers import Callers
 from app.api.errors import install_problem_handlers
+from app.api.feedback import FEEDBACK_PATH, feedback_router
 from app.api.gate import AskGate, SafeHeaders
 from app.api.readiness import Readiness
 from app.api.schemas import AnswerShape, AskRequest, ProblemShape, StatusShape, answer_shape, conversation, status_shape
+from app.api.streaming import stream_answer
+from app.costs.reports import LedgerReader
 from app.status import Status
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScope, parse_labels
 
 ASK_PATH: Final = "/v1/ask"
 
 _PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {"schema": ProblemShape.model_json_schema()}}}
-_ASK_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((403, 408, 413, 422, 500, 503), _PROBLEM)
+_ASK_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((403, 408, 413, 422, 429, 500, 503), _PROBLEM)
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((500, 503), _PROBLEM)
 
 _log = structlog.get_logger("farthing.api")
@@ -45,6 +52,8 @@ def create_application(
     service: AnswerService,
     read_status: Callable[[], Status],
     http_labels: tuple[AccessLabel, ...],
+    callers: Callers,
+    open_ledger: Callable[[], AbstractContextManager[LedgerReader]],
     slots: int,
     queue: int,
 ) -> FastAPI:
@@ -54,30 +63,39 @@ def create_application(
         service: Answers the questions.
         read_status: Says what is indexed.
         http_labels: The labels that callers may claim; `everyone` is theirs without asking, if it is among them.
+        callers: Says who asks, and so who pays.
+        open_ledger: Opens the ledger's reports, which take in what people say of answers.
         slots: How many questions are answered at once.
         queue: How many more may wait.
     """
     readiness = Readiness(service.warm_up)
+    workers = ThreadPoolExecutor(slots, "ask")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         readiness.start()
         yield
         readiness.stop()
+        workers.shutdown()
         service.close()
 
     application = FastAPI(title="Farthing", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
-    application.add_middleware(AskGate, path=ASK_PATH, slots=slots, queue=queue)
+    for path in (ASK_PATH, FEEDBACK_PATH):
+        application.add_middleware(AskGate, path=path, slots=slots, queue=queue)
     application.add_middleware(SafeHeaders)
     install_problem_handlers(application)
 
-    @application.post(ASK_PATH, responses=_ASK_PROBLEMS)
-    def ask(request: AskRequest) -> AnswerShape:
+    @application.post(ASK_PATH, responses=_ASK_PROBLEMS, response_model=AnswerShape, response_model_exclude_unset=True)
+    async def ask(body: AskRequest, request: Request) -> Response | AnswerShape:
         """Answer a question from the documents that the caller may read, with citations and the bill, or abstain."""
         readiness.require()
-        scope = _scope(request.labels, http_labels)
-        shape = answer_shape(service.ask(Question(request.question, conversation(request.conversation)), scope))
-        _log.info("asked", id=shape.id, outcome=shape.outcome, ms=shape.receipt.ms)
+        scope, spender = _scope(body.labels, http_labels), callers.spender(request)
+        question = Question(body.question, conversation(body.conversation))
+        answer = partial(service.ask, question, scope, spender)
+        if body.stream:
+            return await stream_answer(answer, ASK_PATH, workers, explain=body.explain)
+        shape = answer_shape(await run_in_threadpool(answer), explain=body.explain)
+        _log.info("asked", id=shape.id, outcome=shape.outcome, rung=shape.rung, ms=shape.receipt.ms)
         return shape
 
     @application.get("/v1/status", responses=_PROBLEMS)
@@ -96,6 +114,7 @@ def create_application(
         readiness.require()
         return Ready()
 
+    application.include_router(feedback_router(open_ledger, callers))
     _add_route_list(application)
     return application
 

@@ -1,7 +1,9 @@
 """How errors look over HTTP: RFC 9457 problem details, from one table, and nothing about this machine in any of them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -12,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from app.answering import errors as answering
 from app.api.schemas import ProblemShape
+from app.caching import errors as caching
 from app.costs import errors as costs
 from indexing import errors as indexing
 from retrieval import errors as retrieval
@@ -48,6 +51,13 @@ _INDEX: Final = Row(
 _SEARCH: Final = Row(
     HTTPStatus.SERVICE_UNAVAILABLE, "search", "The search failed", "The index did not answer. Ask again in a moment.", 5
 )
+_CACHE: Final = Row(
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "cache",
+    "The answer cache cannot be used",
+    f"What was ordered has not been done. {_OPERATOR}",
+    30,
+)
 _LEDGER: Final = Row(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "ledger",
@@ -73,10 +83,13 @@ PROBLEMS: Final[Mapping[type[Exception], Row]] = {
     answering.EndpointRefusedError: _UNREACHABLE,
     answering.EndpointGarbledError: _UNREACHABLE,
     answering.StreamCutError: _UNREACHABLE,
+    caching.CachingError: _UNREACHABLE,
+    caching.AnswerStoreError: _CACHE,
     costs.CostsError: _UNREACHABLE,
     costs.LedgerError: _LEDGER,
     costs.LedgerBusyError: _LEDGER,
     costs.LedgerFullError: _LEDGER,
+    costs.LedgerRefusedError: _LEDGER,
     costs.LedgerSchemaError: _LEDGER,
     costs.UnknownEntryError: Row(HTTPStatus.NOT_FOUND, "unknown-answer", "No such answer"),
     costs.BudgetExhaustedError: Row(HTTPStatus.TOO_MANY_REQUESTS, "budget", "The budget is used up"),
@@ -112,9 +125,17 @@ PROBLEMS: Final[Mapping[type[Exception], Row]] = {
 
 def problem_response(error: Exception, path: str) -> JSONResponse:
     """The problem that tells a caller about `error`; anything that is not in the table is an internal error."""
+    shape = problem_shape(error, path)
+    retry_after_s = PROBLEMS.get(type(error), _UNREACHABLE).retry_after_s
+    if isinstance(error, costs.BudgetExhaustedError) and error.resets_at:
+        retry_after_s = max(1, math.ceil((error.resets_at - datetime.now(UTC)).total_seconds()))
+    return _response(shape, {"Retry-After": str(retry_after_s)} if retry_after_s else {})
+
+
+def problem_shape(error: Exception, path: str) -> ProblemShape:
+    """The problem alone, for where it is not a response of its own."""
     row = PROBLEMS.get(type(error), _UNREACHABLE)
-    headers = {"Retry-After": str(row.retry_after_s)} if row.retry_after_s else {}
-    return _problem(row.status, row.name, row.title, row.detail or str(error), path, headers)
+    return _shape(row.status, row.name, row.title, row.detail or str(error), path)
 
 
 def install_problem_handlers(application: FastAPI) -> None:
@@ -151,5 +172,12 @@ def _validation_problem(request: Request, error: Exception) -> JSONResponse:
 def _problem(
     status: HTTPStatus, name: str, title: str, detail: str, path: str, headers: Mapping[str, Any] | None = None
 ) -> JSONResponse:
-    shape = ProblemShape(type=f"urn:farthing:problem:{name}", title=title, status=status.value, detail=detail, instance=path)
-    return JSONResponse(shape.model_dump(), status.value, headers=dict(headers or {}), media_type="application/problem+json")
+    return _response(_shape(status, name, title, detail, path), dict(headers or {}))
+
+
+def _shape(status: HTTPStatus, name: str, title: str, detail: str, path: str) -> ProblemShape:
+    return ProblemShape(type=f"urn:farthing:problem:{name}", title=title, status=status.value, detail=detail, instance=path)
+
+
+def _response(shape: ProblemShape, headers: Mapping[str, Any]) -> JSONResponse:
+    return JSONResponse(shape.model_dump(), shape.status, headers=dict(headers), media_type="application/problem+json")

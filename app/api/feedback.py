@@ -1,5 +1,7 @@
 """The route by which people say whether an answer was right."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import structlog
@@ -18,11 +20,11 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((404, 408, 413
 _log = structlog.get_logger("farthing.api")
 
 
-def feedback_router(reader: LedgerReader, callers: Callers) -> APIRouter:
+def feedback_router(open_ledger: Callable[[], AbstractContextManager[LedgerReader]], callers: Callers) -> APIRouter:
     """The route, over a ledger.
 
     Args:
-        reader: Takes in what people say.
+        open_ledger: Opens the ledger's reports, which take in what people say: seldom enough to open them each time.
         callers: Says who does.
     """
     router = APIRouter()
@@ -31,7 +33,8 @@ def feedback_router(reader: LedgerReader, callers: Callers) -> APIRouter:
     def feedback(body: FeedbackRequest, request: Request) -> FeedbackShape:
         """Say whether an answer was right. The last verdict on an answer counts."""
         person = callers.spender(request).person
-        reader.add_feedback(body.id, body.verdict, person, (body.comment or "").strip() or None)
+        with open_ledger() as ledger:
+            ledger.add_feedback(body.id, body.verdict, person, (body.comment or "").strip() or None)
         _log.info("feedback", id=body.id, verdict=body.verdict.value)
         return FeedbackShape(id=body.id, verdict=body.verdict)
 

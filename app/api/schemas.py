@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.answering.answers import Abstention, Answer, Citation
 from app.answering.conversation import Conversation
+from app.answering.events import Decision, Step
 from app.costs.pricing import plain_usd
 from app.costs.receipts import Receipt, Stage
 from app.status import Status
@@ -30,11 +31,16 @@ class ConversationShape(_Shape):
 
 
 class AskRequest(_Shape):
-    """A question, and the access labels that the caller claims; without any, `everyone`. `conversation` goes with a follow-up."""
+    """A question, and the access labels that the caller claims; without any, `everyone`. `conversation` goes with a follow-up.
+
+    `explain` asks for the reason of each step; `stream` for server-sent events in place of one JSON object.
+    """
 
     question: str
     labels: Annotated[list[str], Field(max_length=100)] = []
     conversation: ConversationShape | None = None
+    explain: bool = False
+    stream: bool = False
 
 
 class CitationShape(_Shape):
@@ -64,13 +70,13 @@ class ReceiptLineShape(_Shape):
     """
 
     stage: Stage
-    rung: str | None
-    model: str | None
+    rung: str | None = None
+    model: str | None = None
     input_tokens: int
-    cached_input_tokens: int
+    cached_input_tokens: int = 0
     output_tokens: int
     cost_usd: str | None
-    estimated: bool
+    estimated: bool = False
     ms: float
 
 
@@ -85,11 +91,31 @@ class ReceiptShape(_Shape):
     baseline_cost_usd: str | None
     saved_usd: str | None
     ms: float
-    notes: list[str]
+    notes: list[str] = []
+
+
+class StepShape(_Shape):
+    """What was decided on a rung, and why."""
+
+    rung: str
+    decision: Decision
+    reason: str
+
+
+class StatusEvent(StepShape):
+    """A step while it is taken. `withdraws_text`: what was sent as text before is no part of the answer."""
+
+    withdraws_text: bool
+
+
+class TextEvent(_Shape):
+    """A piece of the answer as it is written. The answer with its marks comes with the citations, and replaces it."""
+
+    text: str
 
 
 class AnswerShape(_Shape):
-    """An answer with citations and receipt, or an abstention with the closest pages."""
+    """An answer with citations and receipt, or an abstention with the closest pages; `explanation` when it was asked for."""
 
     id: str
     question: str
@@ -101,6 +127,7 @@ class AnswerShape(_Shape):
     groundedness: float | None
     generation: str
     receipt: ReceiptShape
+    explanation: list[StepShape] | None = None
 
 
 class StatusShape(_Shape):
@@ -140,8 +167,10 @@ def conversation(shape: ConversationShape | None) -> Conversation | None:
     return Conversation(shape.question, shape.title, tuple(shape.heading_path)) if shape else None
 
 
-def answer_shape(answer: Answer) -> AnswerShape:
-    """An answer as every surface writes it."""
+def answer_shape(answer: Answer, *, explain: bool = False) -> AnswerShape:
+    """An answer as every surface writes it, with the reason of each step when it was asked for."""
+    # Left unset, and so unwritten, unless it was asked for.
+    asked: dict[str, Any] = {"explanation": [step_shape(step) for step in answer.steps]} if explain else {}
     if isinstance(answer, Abstention):
         return AnswerShape(
             id=answer.id,
@@ -154,6 +183,7 @@ def answer_shape(answer: Answer) -> AnswerShape:
             groundedness=None,
             generation=answer.generation,
             receipt=receipt_shape(answer.receipt),
+            **asked,
         )
     return AnswerShape(
         id=answer.id,
@@ -166,7 +196,13 @@ def answer_shape(answer: Answer) -> AnswerShape:
         groundedness=answer.groundedness,
         generation=answer.generation,
         receipt=receipt_shape(answer.receipt),
+        **asked,
     )
+
+
+def step_shape(step: Step) -> StepShape:
+    """A step as every surface writes it."""
+    return StepShape(rung=step.rung, decision=step.decision, reason=step.reason)
 
 
 def status_shape(status: Status) -> StatusShape:

@@ -5,6 +5,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from app.answering.grounding import lexicon_rarity
 from app.answering.serving import OpenGeneration
 from app.settings import Settings
 from indexing.catalog import Catalog
@@ -108,7 +109,9 @@ class HomeGenerations:
             catalog.close()
             raise
         retriever = Retriever(searcher, catalog, self._counter, self._weights)
-        return OpenGeneration(generation, searcher, retriever, catalog.labels(), partial(_close, searcher, catalog))
+        return OpenGeneration(
+            generation, searcher, retriever, catalog.labels(), lexicon_rarity(catalog), partial(_close, searcher, catalog)
+        )
 
     def close(self) -> None:
         """Close what all generations share."""
@@ -133,6 +136,20 @@ def require_match(manifest: IndexManifest, engine: str, spec: EmbedderSpec) -> N
             f"and embedding.model is {spec.model} ({spec.dimension} dimensions, revision {spec.revision[:12]}). "
             "Set embedding.model back, or run `farthing index` again."
         )
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """The configured embedding model. It is loaded by its first text."""
+    from indexing.adapters.sentence_transformers_embedder import SentenceTransformersEmbedder
+
+    return SentenceTransformersEmbedder(settings.embedding.model, home=settings.home.resolve())
+
+
+def build_counter() -> TokenCounter:
+    """The tokenizer that sizes, budgets and the baseline are counted with."""
+    from indexing.adapters.tiktoken_counter import TiktokenCounter
+
+    return TiktokenCounter()
 
 
 def build_embedding_cache(settings: Settings, embedder: Embedder) -> "DiskEmbeddingCache":

@@ -79,12 +79,13 @@ def ask(
         Path | None,
         typer.Option(metavar="PREVIOUS.json", help="The question follows this answer, as --json printed it; - reads stdin."),
     ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what was decided on each rung, and why.")] = False,
     json: Json = False,
 ) -> None:
     """Answer a question from the indexed documents, or abstain and show the closest pages."""
     from app.cli.commands import ask as command
 
-    raise typer.Exit(command.run(question, tuple(label or ()), after, as_json=json))
+    raise typer.Exit(command.run(question, tuple(label or ()), after, explain=explain, as_json=json))
 
 
 @app.command()

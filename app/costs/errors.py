@@ -47,7 +47,7 @@ class UnknownEntryError(CostsError):
 class BudgetExhaustedError(CostsError):
     """A limit leaves no room for what was asked. `resets_at` is when it begins anew, in UTC; `None` when it never does."""
 
-    def __init__(self, message: str, resets_at: datetime | None) -> None:
+    def __init__(self, message: str, resets_at: datetime | None = None) -> None:
         super().__init__(message)
         self.resets_at = resets_at
 

@@ -70,7 +70,7 @@ def _run(settings: Settings, sources: Sequence[DocumentSource], *, dry_run: bool
             return sync(sources, tools, bar), None
         report, seconds = foresee(sources, tools, bar)
     model = settings.embedding.api_price_model
-    cost_usd = price_usage(Usage(report.tokens_embedded, 0), build_prices().price(model))
+    cost_usd = price_usage(Usage(report.tokens_embedded, 0), build_prices(settings).price(model))
     return report, Estimate(seconds, cost_usd, model)
 
 

@@ -29,7 +29,7 @@ class Source:
             raise ChunkIndexError(f"{generation} is damaged")
         self.opened.append(generation)
         nothing = cast("Any", None)  # this test never searches
-        return OpenGeneration(generation, nothing, nothing, frozenset(), lambda: self.closed.append(generation))
+        return OpenGeneration(generation, nothing, nothing, frozenset(), nothing, lambda: self.closed.append(generation))
 
     def close(self) -> None:
         self.released = True

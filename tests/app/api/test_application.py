@@ -27,8 +27,11 @@ ANSWER_KEYS = [
 CITATION_KEYS = ["n", "document", "title", "heading_path", "quote", "uri", "lines"]
 RECEIPT_KEYS = [
     "lines", "input_tokens", "output_tokens", "cost_usd", "baseline_input_tokens", "baseline_cost_usd", "saved_usd", "ms",
+    "notes",
 ]  # fmt: skip
-LINE_KEYS = ["stage", "input_tokens", "output_tokens", "cost_usd", "ms"]
+LINE_KEYS = [
+    "stage", "rung", "model", "input_tokens", "cached_input_tokens", "output_tokens", "cost_usd", "estimated", "ms",
+]  # fmt: skip
 
 
 @contextmanager
@@ -227,7 +230,7 @@ def test_what_goes_wrong_inside_stays_inside(client: TestClient, monkeypatch: py
     def fail(*_: object) -> None:
         raise RuntimeError("/secret/path in line 3")
 
-    monkeypatch.setattr("app.answering.service.extract", fail)
+    monkeypatch.setattr("app.answering.ladder.extract", fail)
     response = ask(client)
     problem(response, 500, "internal")
     assert "secret" not in response.text
@@ -254,9 +257,9 @@ def test_every_response_carries_the_safe_headers(client: TestClient) -> None:
 
 def test_the_description_lists_every_route_and_its_problems(client: TestClient) -> None:
     description = client.get("/openapi.json").json()
-    assert sorted(description["paths"]) == ["/health", "/ready", "/v1/ask", "/v1/status"]
+    assert sorted(description["paths"]) == ["/health", "/ready", "/v1/ask", "/v1/feedback", "/v1/status"]
     responses = description["paths"]["/v1/ask"]["post"]["responses"]
-    assert sorted(responses) == ["200", "403", "408", "413", "422", "500", "503"]
+    assert sorted(responses) == ["200", "403", "408", "413", "422", "429", "500", "503"]
     assert all(list(responses[code]["content"]) == ["application/problem+json"] for code in responses if code != "200")
     page = client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
@@ -313,7 +316,7 @@ def test_overload_is_turned_away_while_health_answers(
 ) -> None:
     index()
     go = threading.Event()
-    monkeypatch.setattr("app.answering.service.extract", lambda *_: go.wait(20) and None)
+    monkeypatch.setattr("app.answering.ladder.extract", lambda *_: go.wait(20) and None)
     small = load_settings(home=settings.home, server={"slots": 2, "queue": 3})
     with serving(small, embedder) as client, ThreadPoolExecutor(20) as pool:
         asked = [pool.submit(ask, client) for _ in range(20)]

@@ -1,11 +1,15 @@
 import inspect
 import json
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 
 import pytest
 
 from app.answering import errors as answering
 from app.api.errors import PROBLEMS, problem_response
+from app.caching import errors as caching
+from app.costs import errors as costs
+from app.costs.errors import BudgetExhaustedError
 from indexing import errors as indexing
 from indexing.errors import ChunkIndexError
 from retrieval import errors as retrieval
@@ -16,7 +20,7 @@ def errors_of(module: ModuleType) -> list[type[Exception]]:
     return [value for value in classes if issubclass(value, Exception)]
 
 
-ERRORS = [error for module in (answering, indexing, retrieval) for error in errors_of(module)]
+ERRORS = [error for module in (answering, caching, costs, indexing, retrieval) for error in errors_of(module)]
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -48,4 +52,11 @@ def test_what_is_not_in_the_table_is_an_internal_error_without_its_words() -> No
 def test_what_passes_tells_when_to_come_back() -> None:
     for error, row in PROBLEMS.items():
         assert (row.retry_after_s is not None) == (row.status == 503), error
-        assert ("retry-after" in problem_response(error(), "/").headers) == (row.status == 503)
+        assert ("retry-after" in problem_response(error("It broke."), "/").headers) == (row.status == 503)
+
+
+def test_a_used_up_budget_says_when_it_begins_anew() -> None:
+    response = problem_response(BudgetExhaustedError("It is used up.", datetime.now(UTC) + timedelta(seconds=90)), "/v1/ask")
+
+    assert response.status_code == 429
+    assert 85 <= int(response.headers["retry-after"]) <= 90

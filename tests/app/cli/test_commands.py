@@ -18,7 +18,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app import bootstrap, cli
-from app.settings import load_settings
+from app.bootstrap import answering
+from app.settings import Settings, load_settings
+from indexing.embedding import Embedder
 from tests.fakes.embedder import FakeEmbedder
 
 
@@ -34,11 +36,17 @@ Run = Callable[..., Done]
 BUILD_REAL_EMBEDDER = bootstrap.build_embedder
 
 
+def use_embedder(monkeypatch: pytest.MonkeyPatch, build: Callable[[Settings], Embedder]) -> None:
+    """Both for indexing and for asking."""
+    monkeypatch.setattr(bootstrap, "build_embedder", build)
+    monkeypatch.setattr(answering, "build_embedder", build)
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Calls `farthing` in a folder of the test's own, with a folder `docs` of two pages."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(bootstrap, "build_embedder", lambda _: FakeEmbedder(dimension=64))
+    use_embedder(monkeypatch, lambda _: FakeEmbedder(dimension=64))
     Path("docs").mkdir()
     Path("docs/leave.md").write_text("# Leave\n\nEverybody has 27 days of leave.\n", encoding="utf-8")
     Path("docs/travel.md").write_text("# Travel\n\nA hotel may cost 140 euros.\n", encoding="utf-8")
@@ -272,7 +280,7 @@ def test_without_an_index_each_command_says_how_to_make_one_and_makes_nothing(ru
 
 def test_an_index_of_another_model_is_named_with_the_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run("index", "docs")
-    monkeypatch.setattr(bootstrap, "build_embedder", lambda _: FakeEmbedder(dimension=32))
+    use_embedder(monkeypatch, lambda _: FakeEmbedder(dimension=32))
     done = run("ask", "Why?")
     assert done.status == cli.REFUSED
     assert "64 dimensions" in done.err
@@ -334,7 +342,7 @@ def test_doctor_names_each_problem_with_its_remedy(run: Run, monkeypatch: pytest
     Path(".farthing").chmod(0o777)
     Path("farthing.toml").write_text("[baseline]\nmodel = 'nobody/nothing'\n[embedding]\nmodel = 'no/such/model'\n")
     monkeypatch.setattr("app.cli.commands.doctor._ROOM_BYTES", 10**18)
-    monkeypatch.setattr(bootstrap, "build_embedder", BUILD_REAL_EMBEDDER)
+    use_embedder(monkeypatch, BUILD_REAL_EMBEDDER)
     done = run("doctor")
     assert done.status == cli.REFUSED
     problems = {line.split(":")[0].split()[1] for line in done.out.splitlines() if line.startswith("problem")}

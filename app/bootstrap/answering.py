@@ -1,0 +1,106 @@
+"""The answering flow, put together."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from app.answering.serving import IndexHandle
+from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder
+from app.bootstrap.ledger import build_ledger, build_restraint_shares
+from app.bootstrap.models import build_prices, build_rungs
+from app.home import check_home
+from app.settings import Settings
+from indexing.embedding import Embedder
+from indexing.generations import Generations
+from indexing.tokens import TokenCounter
+from retrieval.weights import Weights, shipped_weights
+
+if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
+    from app.answering.accounting import Accounts
+    from app.answering.generation import Rungs
+    from app.answering.profiles import ContextSettings
+    from app.answering.service import AnswerService
+    from app.costs.ledger import Ledger
+    from app.errors import AppError
+
+
+def build_context_settings(settings: Settings) -> "ContextSettings":
+    """How much an answer reads as long as no profile is in force."""
+    from app.answering.profiles import ContextSettings
+
+    return ContextSettings(settings.retrieval.budget_tokens)
+
+
+def build_service(
+    settings: Settings,
+    embedder: Embedder | None = None,
+    context_settings: "Callable[[], ContextSettings] | None" = None,
+    rungs: "Rungs | None" = None,
+    ledger: "Ledger | None" = None,
+) -> "AnswerService":
+    """Put the answering flow together. Nothing is opened or loaded before the first question.
+
+    Args:
+        settings: The settings.
+        embedder: Replaces the configured model.
+        context_settings: Replaces the profile in force.
+        rungs: Replaces the configured endpoints.
+        ledger: Replaces the configured ledger, which is closed with the service; this one is its caller's.
+
+    Raises:
+        HomeError: The home cannot be used safely.
+        PriceFileError: The price file cannot be used.
+    """
+    from app.answering.ladder import Ladder, LadderSettings
+    from app.answering.profiles import LiveContextSettings, ProfileStore
+    from app.answering.service import AnswerService
+    from app.costs.baseline import NaiveBaseline
+
+    check_home(settings.home)
+    embedder = embedder or build_embedder(settings)
+    counter, weights, prices = build_counter(), shipped_weights(), build_prices(settings)
+    if context_settings is None:
+        store, plain = ProfileStore(settings.home.resolve()), build_context_settings(settings)
+        context_settings = LiveContextSettings(store, plain, lambda: embedder.spec, _report_profile)
+    ladder = LadderSettings(settings.ladder.wide_budget_tokens, settings.ladder.extractive_from, settings.ladder.judge)
+    return AnswerService(
+        index=IndexHandle(build_generations(settings, embedder, counter, weights), _report_failure),
+        embedder=embedder,
+        counter=counter,
+        weights=weights,
+        context_settings=context_settings,
+        ladder=Ladder(build_rungs(settings) if rungs is None else rungs, ladder, weights, counter),
+        accounts=_accounts(settings, ledger, prices.version),
+        baseline=NaiveBaseline(counter, prices.price(settings.baseline.model), settings.baseline.output_tokens),
+        max_question_characters=settings.answering.max_question_characters,
+    )
+
+
+def _accounts(settings: Settings, ledger: "Ledger | None", prices: str) -> "Accounts":
+    from app.answering.accounting import Accounts
+
+    shares = build_restraint_shares(settings)
+    if ledger is not None:
+        return Accounts(ledger, shares, prices)
+    own = build_ledger(settings)
+    return Accounts(own, shares, prices, own.close)
+
+
+def build_generations(settings: Settings, embedder: Embedder, counter: TokenCounter, weights: Weights) -> HomeGenerations:
+    """The generations of the configured home, for reading. Raises `HomeError`."""
+    check_home(settings.home)
+    home = settings.home.resolve()
+    return HomeGenerations(Generations(home), Engine(settings, home), lambda: embedder.spec, counter, weights)
+
+
+def _report_failure(generation: str, error: Exception) -> None:
+    import structlog  # an indexing run, which never gets here, starts without it
+
+    log = structlog.get_logger("farthing.index")
+    log.warning("a new generation cannot be opened; the old one serves on", generation=generation, reason=str(error))
+
+
+def _report_profile(error: "AppError") -> None:
+    import structlog  # as above
+
+    log = structlog.get_logger("farthing.profiles")
+    log.warning("a profile cannot be used; what was in use before stays in use", reason=str(error))

@@ -2,8 +2,8 @@
 
     python -m eval.benchmarks.ledger [--entries N] [--postgres URL]
 
-Without `--postgres`, an SQLite file in a temporary folder; with it, the database that the URL names, which should be empty. Prints the
-median and the 99th percentile of each call, and the seconds of each report.
+Without `--postgres`, an SQLite file in a temporary folder; with it, the database that the URL names, which should be empty.
+Prints the median and the 99th percentile of each call, and the seconds of each report.
 """
 
 import argparse

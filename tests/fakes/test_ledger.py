@@ -10,11 +10,6 @@ from tests.fakes.ledger import FakeLedger
 
 
 @pytest.fixture
-def generated_bills() -> int:
-    return 500
-
-
-@pytest.fixture
 def open_ledger() -> OpenLedger:
     def open_(limits: Sequence[Limit] = ()) -> Opened:
         clock = Clock()

@@ -1,11 +1,12 @@
 """The ledger and its reports."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from app.costs.budgets import Limit, RestraintShares
+from app.costs.errors import LedgerError
 from app.costs.reports import LedgerReader
 from app.home import check_home
 from app.settings import Settings
@@ -19,23 +20,18 @@ _FOLDER = "ledger"
 
 def build_ledger(settings: Settings) -> "SqlLedger":
     """The configured ledger, for the caller to close. Nothing is opened before its first use. Raises `HomeError`."""
-    from app.adapters.sql.ledger import SqlLedger
-
-    return SqlLedger(
-        _database(settings),
-        settings.home.resolve() / _FOLDER,
-        build_limits(settings),
-        lost_after_s=settings.ledger.lost_after_s,
-        keep_question_text=settings.ledger.keep_question_text,
-    )
+    return _ledger(settings, _database(settings))
 
 
 @contextmanager
 def open_ledger_reader(settings: Settings) -> Iterator[LedgerReader]:
-    """The reading side of the configured ledger, closed at the end. Raises `HomeError`."""
+    """The reading side of the configured ledger, with what waited to be written; closed at the end. Raises `HomeError`."""
     from app.adapters.sql.reader import SqlLedgerReader
 
-    with closing(_database(settings)) as database:
+    database = _database(settings)
+    with closing(_ledger(settings, database)) as ledger:
+        with suppress(LedgerError):  # it waits on; if the ledger cannot be read either, the reader says so
+            ledger.recover()
         yield SqlLedgerReader(database)
 
 
@@ -53,6 +49,18 @@ def build_restraint_shares(settings: Settings) -> RestraintShares:
         compressed_only=settings.budget_restraints.compressed_only,
         small_only=settings.budget_restraints.small_only,
         free_only=settings.budget_restraints.free_only,
+    )
+
+
+def _ledger(settings: Settings, database: "LedgerDatabase") -> "SqlLedger":
+    from app.adapters.sql.ledger import SqlLedger
+
+    return SqlLedger(
+        database,
+        settings.home.resolve() / _FOLDER,
+        build_limits(settings),
+        lost_after_s=settings.ledger.lost_after_s,
+        keep_question_text=settings.ledger.keep_question_text,
     )
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from app.adapters.sql.pending import PendingFile
 from app.bootstrap.ledger import build_ledger, build_limits, build_restraint_shares, open_ledger_reader
 from app.costs.budgets import Limit, Payer, Period, RestraintShares
 from app.costs.errors import BudgetExhaustedError
 from app.errors import HomeError, SettingsError
 from app.settings import load_settings
-from tests.contracts.ledger import FAR_OFF, LONG_AGO, bill, hold
+from tests.contracts.ledger import FAR_OFF, LONG_AGO, NOON, bill, hold
 
 
 def test_it_lies_in_the_home_and_its_reader_finds_it(tmp_path: Path) -> None:
@@ -26,6 +27,15 @@ def test_it_lies_in_the_home_and_its_reader_finds_it(tmp_path: Path) -> None:
     with open_ledger_reader(settings) as reader:
         assert [entry.id for entry in reader.entries(LONG_AGO, FAR_OFF)] == ["a"]
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_report_holds_what_waited_to_be_written(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path / "home")
+    with closing(build_ledger(settings)) as ledger:
+        ledger.reserve(hold("lost", "0.25"))
+    PendingFile(tmp_path / "home" / "ledger").keep(bill("waited", "0"), NOON)
+    with open_ledger_reader(settings) as reader:
+        assert {entry.id for entry in reader.entries(LONG_AGO, FAR_OFF)} == {"lost", "waited"}
 
 
 def test_a_home_that_others_may_enter_is_refused(tmp_path: Path) -> None:

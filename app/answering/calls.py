@@ -1,5 +1,6 @@
 """The model calls of one answer: money set aside before each, and each billed, whatever came of it."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from indexing.tokens import TokenCounter
 
 _FRAME_TOKENS: Final = 64
 """More than what providers add around a system and a user message."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,15 @@ class Calls:
             try:
                 return self._ask(kind, endpoint, prompt, on_text)
             except GenerationError as error:
+                _log.warning("%s", error)
                 on_failure(endpoint, error)
         try:
             return self._ask(kind, last, prompt, on_text)
         except GenerationError as error:
+            _log.warning("%s", error)
             on_failure(last, error)
+            if kind.stage is Stage.GENERATE:
+                self._till.note(f"No endpoint of the rung {kind.rung} could be asked. The operator finds the cause in the log.")
             raise
 
     def _ask(self, kind: CallKind, endpoint: Endpoint, prompt: Prompt, on_text: TextListener) -> Completion:
@@ -82,12 +89,20 @@ class Calls:
             )
         held_usd = price_usage(most, endpoint.price)
         self._ledger.reserve(Hold(self._answer_id, self._spender, held_usd, most.input_tokens + most.output_tokens))
-        began = time.perf_counter()
+        began, written = time.perf_counter(), list[str]()
+
+        def on_piece(piece: str) -> None:
+            written.append(piece)
+            on_text(piece)
+
         try:
-            completion = endpoint.generator.generate(prompt, cap, on_text)
+            completion = endpoint.generator.generate(prompt, cap, on_piece)
         except GenerationError as error:
             if error.sent:
                 self._bill(kind, endpoint, Usage(counted, self._counter.count(error.written)), began, estimated=True)
+            raise
+        except BaseException:  # the listener's, or somebody's at the keyboard: the provider bills what it wrote all the same
+            self._bill(kind, endpoint, Usage(counted, self._counter.count("".join(written))), began, estimated=True)
             raise
         usage = completion.usage or Usage(counted, self._counter.count(completion.text))
         self._bill(kind, endpoint, usage, began, estimated=completion.usage is None)

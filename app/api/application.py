@@ -2,32 +2,47 @@
 
 import html
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, Final, Literal
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
 
+from app.answering.answers import Answer, Answered
 from app.answering.errors import LabelRefusedError
+from app.answering.events import Listener
 from app.answering.questions import Question
 from app.answering.service import AnswerService
 from app.api.callers import Callers
 from app.api.errors import install_problem_handlers
 from app.api.feedback import FEEDBACK_PATH, feedback_router
 from app.api.gate import AskGate, SafeHeaders
+from app.api.open_answers import OpenAnswers
 from app.api.readiness import Readiness
-from app.api.schemas import AnswerShape, AskRequest, ProblemShape, StatusShape, answer_shape, conversation, status_shape
+from app.api.schemas import (
+    ABSTAIN_RUNG,
+    AnswerShape,
+    AskRequest,
+    ProblemShape,
+    StatusShape,
+    answer_shape,
+    conversation,
+    status_shape,
+)
 from app.api.streaming import stream_answer
+from app.costs.ledger import Spender
+from app.costs.pricing import plain_usd
 from app.costs.reports import LedgerReader
 from app.status import Status
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScope, parse_labels
 
 ASK_PATH: Final = "/v1/ask"
+
+_SETTLING_S: Final = 1.0
+"""How long a stop waits for answers that end at their next piece of text."""
 
 _PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {"schema": ProblemShape.model_json_schema()}}}
 _ASK_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((403, 408, 413, 422, 429, 500, 503), _PROBLEM)
@@ -59,6 +74,8 @@ def create_application(
 ) -> FastAPI:
     """Build the application. Starting it warms the service up in the background; stopping it closes the service.
 
+    Its `state.stop_answers` ends the answers that are being made, for a server that has given them time enough.
+
     Args:
         service: Answers the questions.
         read_status: Says what is indexed.
@@ -69,17 +86,19 @@ def create_application(
         queue: How many more may wait.
     """
     readiness = Readiness(service.warm_up)
-    workers = ThreadPoolExecutor(slots, "ask")
+    answers = OpenAnswers()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         readiness.start()
         yield
         readiness.stop()
-        workers.shutdown()
+        answers.stop()
+        await answers.stopped(_SETTLING_S)
         service.close()
 
     application = FastAPI(title="Farthing", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
+    application.state.stop_answers = answers.stop
     for path in (ASK_PATH, FEEDBACK_PATH):
         application.add_middleware(AskGate, path=path, slots=slots, queue=queue)
     application.add_middleware(SafeHeaders)
@@ -91,12 +110,10 @@ def create_application(
         readiness.require()
         scope, spender = _scope(body.labels, http_labels), callers.spender(request)
         question = Question(body.question, conversation(body.conversation))
-        answer = partial(service.ask, question, scope, spender)
+        answer = answers.begin(partial(_ask, service, question, scope, spender))
         if body.stream:
-            return await stream_answer(answer, ASK_PATH, workers, explain=body.explain)
-        shape = answer_shape(await run_in_threadpool(answer), explain=body.explain)
-        _log.info("asked", id=shape.id, outcome=shape.outcome, rung=shape.rung, ms=shape.receipt.ms)
-        return shape
+            return await stream_answer(answer, ASK_PATH, explain=body.explain)
+        return answer_shape(await answer.result(), explain=body.explain)
 
     @application.get("/v1/status", responses=_PROBLEMS)
     def status() -> StatusShape:
@@ -117,6 +134,13 @@ def create_application(
     application.include_router(feedback_router(open_ledger, callers))
     _add_route_list(application)
     return application
+
+
+def _ask(service: AnswerService, question: Question, scope: AccessScope, spender: Spender, tell: Listener) -> Answer:
+    answer = service.ask(question, scope, spender, tell)
+    rung = answer.rung if isinstance(answer, Answered) else ABSTAIN_RUNG
+    _log.info("asked", id=answer.id, rung=rung, usd=plain_usd(answer.receipt.cost_usd), ms=round(answer.receipt.ms, 2))
+    return answer
 
 
 def _scope(claimed: list[str], allowed: tuple[AccessLabel, ...]) -> AccessScope:

@@ -30,6 +30,10 @@ class BodyTooSlowError(Exception):
     """The request's body did not arrive in time."""
 
 
+class StoppingError(Exception):
+    """The service is stopping."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """How one error looks. Without `detail`, the error's own message is for the caller and is shown."""
@@ -115,6 +119,9 @@ PROBLEMS: Final[Mapping[type[Exception], Row]] = {
     retrieval.RetrievalError: _UNREACHABLE,
     retrieval.SearchError: _SEARCH,
     retrieval.GenerationGoneError: _SEARCH,
+    StoppingError: Row(
+        HTTPStatus.SERVICE_UNAVAILABLE, "stopping", "The service is stopping", "The answer was not finished. Ask again later.", 30
+    ),
     BodyTooLargeError: Row(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large", "The request is too large"),
     BodyTooSlowError: Row(
         HTTPStatus.REQUEST_TIMEOUT, "too-slow", "The request came too slowly", "Its body did not arrive in time."

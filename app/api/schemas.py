@@ -167,10 +167,10 @@ def conversation(shape: ConversationShape | None) -> Conversation | None:
     return Conversation(shape.question, shape.title, tuple(shape.heading_path)) if shape else None
 
 
-def answer_shape(answer: Answer, *, explain: bool = False) -> AnswerShape:
-    """An answer as every surface writes it, with the reason of each step when it was asked for."""
+def answer_shape(answer: Answer, *, explain: bool = False, local: bool = False) -> AnswerShape:
+    """An answer as every surface writes it, with the reason of each step when it was asked for; `local` as in `step_shape`."""
     # Left unset, and so unwritten, unless it was asked for.
-    asked: dict[str, Any] = {"explanation": [step_shape(step) for step in answer.steps]} if explain else {}
+    asked: dict[str, Any] = {"explanation": [step_shape(step, local=local) for step in answer.steps]} if explain else {}
     if isinstance(answer, Abstention):
         return AnswerShape(
             id=answer.id,
@@ -200,9 +200,12 @@ def answer_shape(answer: Answer, *, explain: bool = False) -> AnswerShape:
     )
 
 
-def step_shape(step: Step) -> StepShape:
-    """A step as every surface writes it."""
-    return StepShape(rung=step.rung, decision=step.decision, reason=step.reason)
+def step_shape(step: Step, *, local: bool = False) -> StepShape:
+    """A step as every surface writes it. How an endpoint failed, in its provider's words, is only for who is on this machine."""
+    reason = step.reason
+    if step.decision is Decision.FAIL and not local:
+        reason = f"{reason.partition(':')[0]}: failed; the service's log says how"
+    return StepShape(rung=step.rung, decision=step.decision, reason=reason)
 
 
 def status_shape(status: Status) -> StatusShape:

@@ -2,85 +2,92 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Executor
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 
+from anyio import CancelScope
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from app.answering.answers import Answer
-from app.answering.events import Event, Listener, Step
+from app.answering.events import Decision, Step
 from app.api.errors import problem_shape
+from app.api.open_answers import Happening, OpenAnswer
 from app.api.schemas import AnswerShape, StatusEvent, TextEvent, answer_shape, step_shape
 
 KEEP_ALIVE_S: Final = 15.0
 """After so long without an event a comment is sent, so that no proxy takes the connection for dead."""
 
-_WITHDRAWS: Final = frozenset({"climb", "fail", "abstain"})
-
-_Happening: TypeAlias = Event | Answer | Exception
+_WITHDRAWS: Final = frozenset({Decision.CLIMB, Decision.FAIL, Decision.ABSTAIN})
 
 
-async def stream_answer(ask: Callable[[Listener], Answer], path: str, workers: Executor, *, explain: bool) -> StreamingResponse:
-    """Answer in a thread of `workers`, and send what happens as it happens.
-
-    When the caller goes away, the answer is finished all the same, so that everything that was generated is billed.
+async def stream_answer(answer: OpenAnswer, path: str, *, explain: bool) -> StreamingResponse:
+    """Send what happens while a question is answered, as it happens.
 
     Args:
-        ask: Answers the question, telling the listener each step.
+        answer: The answer that is being made.
         path: The request's path, for problems.
-        workers: Runs `ask`.
         explain: Send the reason of each step with the citations.
 
     Raises:
         Exception: Whatever ends the answer before its first event, so that it gets a status of its own. Later ones are sent as
             an event `problem`.
     """
-    happenings: asyncio.Queue[_Happening] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
+    begun: list[Happening] = []
+    while not begun or _decides_nothing(begun[-1]):
+        begun.append(await answer.next())
+    if isinstance(begun[-1], Exception):
+        raise begun[-1]
+    return _AnswerStream(answer, _events(answer, begun, path, explain=explain))
 
-    def tell(happening: _Happening) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(happenings.put_nowait, happening)
 
-    def work() -> None:
+class _AnswerStream(StreamingResponse):
+    """A response that lasts as long as its answer is being made, also when the caller has gone: so long it takes up a slot."""
+
+    def __init__(self, answer: OpenAnswer, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, media_type="text/event-stream")
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            tell(ask(tell))
-        except Exception as error:  # noqa: BLE001 - it is the caller's, who waits on the other side of the queue
-            tell(error)
-
-    workers.submit(work)
-    first = await happenings.get()
-    if isinstance(first, Exception):
-        raise first
-    return StreamingResponse(_events(first, happenings, path, explain=explain), media_type="text/event-stream")
+            await super().__call__(scope, receive, send)
+        finally:
+            with CancelScope(shield=True):
+                await self._answer.ended()
 
 
-async def _events(first: _Happening, happenings: asyncio.Queue[_Happening], path: str, *, explain: bool) -> AsyncIterator[bytes]:
-    happening, written = first, False
+def _decides_nothing(happening: Happening) -> bool:
+    """Whether only the next event shows if it was an abstention or a budget's refusal, which has a status of its own."""
+    return isinstance(happening, Step) and happening.decision is Decision.ABSTAIN
+
+
+async def _events(answer: OpenAnswer, begun: list[Happening], path: str, *, explain: bool) -> AsyncIterator[bytes]:
+    written = False
     while True:
+        if not begun:
+            try:
+                async with asyncio.timeout(KEEP_ALIVE_S):
+                    begun.append(await answer.next())
+            except TimeoutError:
+                yield format_sse_event(comment="still here")
+                continue
+        happening = begun.pop(0)
         if isinstance(happening, Exception):
             yield _event("problem", problem_shape(happening, path))
+            return
+        if isinstance(happening, Answer):
+            for part in _answer(answer_shape(happening, explain=explain), written=written):
+                yield part
             return
         if isinstance(happening, Step):
             withdrawn = written and happening.decision in _WITHDRAWS
             written = written and not withdrawn
             yield _event("status", StatusEvent(**step_shape(happening).model_dump(), withdraws_text=withdrawn))
-        elif isinstance(happening, Answer):
-            for part in _answer(answer_shape(happening, explain=explain), written=written):
-                yield part
-            return
         else:
             written = True
             yield _event("text", TextEvent(text=happening.text))
-        while True:
-            try:
-                happening = await asyncio.wait_for(happenings.get(), KEEP_ALIVE_S)
-                break
-            except TimeoutError:
-                yield format_sse_event(comment="still here")
 
 
 def _answer(shape: AnswerShape, *, written: bool) -> list[bytes]:

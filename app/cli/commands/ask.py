@@ -1,5 +1,6 @@
 """`farthing ask`."""
 
+import logging
 import sys
 from contextlib import nullcontext
 from getpass import getuser
@@ -31,6 +32,7 @@ def run(text: str, labels: tuple[str, ...], after: Path | None, *, explain: bool
     # Before anything heavy is imported: a question that will be refused should not wait for the model.
     admit(question, settings.answering.max_question_characters)
     service = build_service(settings)
+    logging.basicConfig(format="farthing: %(message)s")  # what the answer had to do without
     out = console(sys.stdout)
     try:
         service.warm_up()  # opening and loading are not this answer's doing, and not on its receipt
@@ -38,7 +40,7 @@ def run(text: str, labels: tuple[str, ...], after: Path | None, *, explain: bool
             answer = service.ask(question, scope, Spender(Surface.COMMAND_LINE, person=getuser()), tell)
     finally:
         service.close()
-    shape = answer_shape(answer, explain=explain)
+    shape = answer_shape(answer, explain=explain, local=True)
     if as_json:
         print(shape.model_dump_json(exclude_unset=True))
     else:

@@ -1,7 +1,9 @@
 """`farthing serve`."""
 
+import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
 import uvicorn
@@ -13,25 +15,39 @@ from app.settings import load_settings
 from app.telemetry import configure_logging
 
 _DRAIN_S = 5
+_END_S = 2
 
 
 def run(host: str | None, port: int | None) -> int:
-    """Serve until a signal comes; then questions in flight have five seconds to finish."""
+    """Serve until a signal comes; then questions in flight have five seconds to finish, and are told the end if they do not."""
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = load_settings(**({"server": given} if given else {}))
     configure_logging()
     with ExitStack() as stack:
         sockets = [stack.enter_context(found) for found in _listen(settings.server.host, settings.server.port)]
+        application = build_application(settings)
         config = uvicorn.Config(
-            build_application(settings),
-            timeout_graceful_shutdown=_DRAIN_S,
+            application,
+            timeout_graceful_shutdown=_DRAIN_S + _END_S,
             access_log=False,  # it would write to stdout; each question is logged once, without its text
             log_config=None,
             server_header=False,
         )
         with suppress(KeyboardInterrupt):  # the server shuts down in order, and then passes the signal on
-            uvicorn.Server(config).run(sockets=sockets)
+            _Server(config, application.state.stop_answers).run(sockets=sockets)
     return OK
+
+
+class _Server(uvicorn.Server):
+    """A server that ends each open answer with a word to its caller, before it cuts connections off."""
+
+    def __init__(self, config: uvicorn.Config, stop_answers: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop_answers = stop_answers
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().call_later(_DRAIN_S, self._stop_answers)
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

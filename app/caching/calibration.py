@@ -1,0 +1,111 @@
+"""How likely a proposal is right, and what of that the labelled questions really support.
+
+A logistic mix of the features of agreement orders proposals. What the order is worth is counted: proposals of labelled questions
+fall into bands, and of each band it is known how many were right. The lower bound of that count, not the mix, decides.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+
+from app.caching.agreement import FEATURES
+
+CONFIDENCE: Final = 0.95
+"""How sure a bound is, on its one side."""
+
+_HALVINGS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The proposals whose probability is at least `lowest` and below the next band's: how many there were, and how many right."""
+
+    lowest: float
+    asked: int
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A logistic mix by the names of the features, and what came of it; `bands` from the least likely up, the first from 0."""
+
+    weights: Mapping[str, float]
+    bias: float
+    bands: tuple[Band, ...]
+
+    def probability(self, features: Sequence[float]) -> float:
+        """What the mix says, in (0, 1), for features in the order of `FEATURES`."""
+        odds = self.bias + math.fsum(self.weights.get(n, 0.0) * value for n, value in zip(FEATURES, features, strict=True))
+        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, odds))))
+
+    def share_from(self, probability: float) -> float:
+        """The share of right ones that was counted among proposals as likely as this or likelier; 0 where there were none."""
+        bands = self.bands[self._band(probability) :]
+        asked = sum(band.asked for band in bands)
+        return sum(band.right for band in bands) / asked if asked else 0.0
+
+    def lower_bound(self, probability: float) -> float:
+        """The share that the counts support at least: the best of its band and of those below, which are surely no better."""
+        reached = self.bands[: self._band(probability) + 1]
+        return max(lower_bound(band.right, band.asked) for band in reached)
+
+    def observe(self, probability: float, *, right: bool) -> "Calibration":
+        """The calibration after one more proposal was seen to be right or wrong, by an audit or by a person."""
+        at = self._band(probability)
+        band = self.bands[at]
+        seen = replace(band, asked=band.asked + 1, right=band.right + int(right))
+        return replace(self, bands=(*self.bands[:at], seen, *self.bands[at + 1 :]))
+
+    def to_json(self) -> dict[str, Any]:
+        """The calibration as its file holds it."""
+        bands = [{"lowest": band.lowest, "asked": band.asked, "right": band.right} for band in self.bands]
+        return {"weights": dict(self.weights), "bias": self.bias, "bands": bands}
+
+    def _band(self, probability: float) -> int:
+        return max(at for at, band in enumerate(self.bands) if at == 0 or band.lowest <= probability)
+
+
+def read_calibration(content: Mapping[str, Any]) -> Calibration:
+    """The calibration from what `to_json` gave.
+
+    Raises:
+        KeyError, TypeError: It is not of that form.
+    """
+    bands = tuple(Band(band["lowest"], band["asked"], band["right"]) for band in content["bands"])
+    return Calibration(content["weights"], content["bias"], bands)
+
+
+@cache
+def shipped_calibration() -> Calibration:
+    """The calibration that comes with the package, made with `python -m eval.caching_training`."""
+    return read_calibration(json.loads(files("app.caching").joinpath("calibration.json").read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=4096)
+def lower_bound(right: int, asked: int) -> float:
+    """The lowest share that `right` of `asked` do not speak against, at `CONFIDENCE` on one side; 0 when nothing was asked.
+
+    Source:
+        Clopper and Pearson, Biometrika 26 (1934): the share at which so many or more come about with probability 1 - confidence.
+    """
+    if right == 0:
+        return 0.0
+    counts = np.arange(right, asked + 1)
+    log_ways = np.array([math.lgamma(asked + 1) - math.lgamma(k + 1) - math.lgamma(asked - k + 1) for k in counts.tolist()])
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        share = (low + high) / 2
+        so_many = np.exp(log_ways + counts * math.log(share) + (asked - counts) * math.log1p(-share)).sum()
+        low, high = (share, high) if so_many < 1.0 - CONFIDENCE else (low, share)
+    return low
+
+
+def upper_bound(wrong: int, asked: int) -> float:
+    """The highest share that `wrong` of `asked` do not speak against, at `CONFIDENCE` on one side; 1 when nothing was asked."""
+    return 1.0 - lower_bound(asked - wrong, asked)

@@ -1,0 +1,153 @@
+"""Labelled pairs for the answer cache: a cached answer, a question asked later, and whether the one answers the other.
+
+An entry is *right* for a question when it was made for a wording of the same question: that of a near miss answers something
+else, however alike it sounds. Entries are what the product would cache without a model: extractive answers and the units that
+they cite. Proposals are what a cache would propose: the entries nearest to the new question in meaning, and those of its family.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.answering.answers import Draft
+from app.answering.extraction import extract
+from app.caching.agreement import Cited, Proposal
+from app.settings import Settings
+from eval.cases import QUESTIONS_FILE, load_dataset
+from eval.training_data import AUTHORED
+from eval.workbench import Workbench, open_workbench
+from indexing.planning import NoProgress
+from retrieval.followups import embed_query
+from retrieval.passages import Query
+from retrieval.retriever import Evidence
+
+HANDBOOKS: Final = ("handbook-18f", "handbook-gitlab")
+PROPOSALS: Final = 5
+"""The entries nearest in meaning that are proposed."""
+
+FOLDS: Final = 3
+
+QUESTION: Final = "question"
+PARAPHRASE: Final = "paraphrase"
+NEAR_MISS: Final = "near miss"
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One way to put a question. `answer_id` names what it asks, `family` the row it stands in, near misses included."""
+
+    answer_id: str
+    family: str
+    kind: str
+    text: str
+
+    @property
+    def half(self) -> int:
+        """0 or 1, by a hash of the family, so that all wordings and near misses of a question lie in the same half."""
+        return zlib.crc32(self.family.encode()) % 2
+
+    @property
+    def fold(self) -> int:
+        """0 to `FOLDS` - 1, likewise, and independent of the half."""
+        return zlib.crc32(self.family.encode()) // 2 % FOLDS
+
+
+@dataclass(frozen=True, slots=True)
+class AskedWording:
+    """A wording with its vector, what was found for it, and the entry that its answer makes; `None` when the product abstains."""
+
+    wording: Wording
+    vector: NDArray[np.float32]
+    evidence: Evidence
+    entry: Proposal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An entry proposed for a question."""
+
+    old: AskedWording
+    new: AskedWording
+
+    @property
+    def right(self) -> bool:
+        """Whether the entry answers the question."""
+        return self.old.wording.answer_id == self.new.wording.answer_id
+
+    @property
+    def proposal(self) -> Proposal:
+        """The entry."""
+        assert self.old.entry is not None
+        return self.old.entry
+
+
+def load_wordings(data: Path, name: str) -> list[Wording]:
+    """All wordings of a handbook's answerable questions, its near misses, and the authored questions over its pages."""
+    wordings: list[Wording] = []
+    for row in _rows(data / name / QUESTIONS_FILE):
+        if row.get("answerable_from_text", True) and row["evidence"]:
+            wordings += _of_row(row)
+            wordings += [
+                Wording(f"{row['id']}/{number}", row["id"], NEAR_MISS, near_miss["question"])
+                for number, near_miss in enumerate(row.get("near_misses", ()))
+            ]
+    authored = AUTHORED / f"{name}.jsonl"
+    return wordings + [wording for row in _rows(authored) for wording in _of_row(row)] if authored.is_file() else wordings
+
+
+def ask_wordings(settings: Settings, data: Path, name: str) -> list[AskedWording]:
+    """Search every wording in the handbook's own index, and answer it without a model. Raises as `open_workbench`."""
+    with open_workbench(settings, load_dataset(data / name), NoProgress()) as bench:
+        return [_ask(bench, wording) for wording in load_wordings(data, name)]
+
+
+def propose(new: AskedWording, entries: Sequence[AskedWording], count: int = PROPOSALS) -> list[Pair]:
+    """The entries nearest to a question in meaning, nearest first; never the one made for the very same wording."""
+    others = [old for old in entries if old.entry is not None and old.wording.text != new.wording.text]
+    cosines = np.array([old.vector @ new.vector for old in others])
+    return [Pair(others[at], new) for at in np.argsort(-cosines, kind="stable")[:count].tolist()]
+
+
+def propose_all(wordings: Sequence[AskedWording]) -> list[Pair]:
+    """For every wording, the nearest entries of all, and every entry of its own family."""
+    pairs: list[Pair] = []
+    for new in wordings:
+        nearest = propose(new, wordings)
+        known = {pair.old.wording.text for pair in nearest}
+        family = [old for old in wordings if old.wording.family == new.wording.family and old.wording.text not in known]
+        pairs += [*nearest, *propose(new, family, len(family))]
+    return pairs
+
+
+def _of_row(row: dict[str, Any]) -> list[Wording]:
+    return [
+        Wording(row["id"], row["id"], QUESTION, row["question"]),
+        *(Wording(row["id"], row["id"], PARAPHRASE, text) for text in row.get("paraphrases", ())),
+    ]
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    for line in file.read_text(encoding="utf-8").split("\n"):
+        if line.strip():
+            yield json.loads(line)
+
+
+def _ask(bench: Workbench, wording: Wording) -> AskedWording:
+    query = Query(wording.text)
+    vector = embed_query(query, bench.embedder.embed_query)
+    evidence = bench.generation.retriever.retrieve(query, vector, bench.scope)
+    context = bench.context_settings.make_context(evidence, bench.weights, bench.counter)
+    draft = extract(evidence, context, bench.weights)
+    entry = Proposal(query, _cited(draft)) if draft else None
+    return AskedWording(wording, vector, evidence, entry)
+
+
+def _cited(draft: Draft) -> tuple[Cited, ...]:
+    units = {unit.chunk.unit_id(unit.position): unit for sentence in draft.sentences for unit in sentence.units}
+    return tuple(Cited(name, unit.text, (unit.chunk.title, *unit.chunk.heading_path)) for name, unit in units.items())

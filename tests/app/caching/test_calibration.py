@@ -1,0 +1,66 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta
+
+from app.caching.agreement import FEATURES
+from app.caching.calibration import Band, Calibration, lower_bound, read_calibration, shipped_calibration, upper_bound
+
+COUNTED = Calibration({FEATURES[0]: -1.0}, 2.0, (Band(0.0, 100, 40), Band(0.7, 400, 399), Band(0.9, 10, 9)))
+
+
+@given(st.integers(1, 2_000), st.data())
+def test_bounds_are_those_of_clopper_and_pearson(asked: int, data: st.DataObject) -> None:
+    right = data.draw(st.integers(1, asked))
+    assert lower_bound(right, asked) == pytest.approx(beta.ppf(0.05, right, asked - right + 1), abs=1e-9)
+    assert upper_bound(asked - right, asked) == pytest.approx(1.0 - lower_bound(right, asked))
+
+
+def test_nothing_right_or_nothing_asked_supports_nothing() -> None:
+    assert lower_bound(0, 50) == lower_bound(0, 0) == 0.0
+    assert upper_bound(0, 0) == 1.0
+
+
+def test_299_right_answers_in_a_row_support_99_percent_and_298_do_not() -> None:
+    assert lower_bound(299, 299) >= 0.99 > lower_bound(298, 298)
+
+
+def test_the_probability_is_the_logistic_of_the_weighted_features() -> None:
+    assert COUNTED.probability((2.0, *[7.0] * (len(FEATURES) - 1))) == pytest.approx(0.5)
+    assert COUNTED.probability((0.0, *[0.0] * (len(FEATURES) - 1))) == pytest.approx(0.880797, abs=1e-6)
+    assert COUNTED.probability((1e9, *[0.0] * (len(FEATURES) - 1))) < 1e-9
+
+
+def test_the_bound_is_the_best_of_the_bands_reached() -> None:
+    assert COUNTED.lower_bound(0.1) == lower_bound(40, 100)
+    assert COUNTED.lower_bound(0.7) == COUNTED.lower_bound(0.95) == lower_bound(399, 400)
+    assert lower_bound(9, 10) < COUNTED.lower_bound(0.95)
+
+
+def test_the_share_is_that_of_the_band_and_all_above() -> None:
+    assert COUNTED.share_from(0.95) == 0.9
+    assert COUNTED.share_from(0.7) == 408 / 410
+    assert COUNTED.share_from(0.0) == 448 / 510
+    assert Calibration({}, 0.0, (Band(0.0, 0, 0),)).share_from(0.5) == 0.0
+
+
+def test_what_is_observed_moves_its_band_alone() -> None:
+    moved = COUNTED.observe(0.75, right=False).observe(0.75, right=True)
+    assert moved.bands == (COUNTED.bands[0], Band(0.7, 402, 400), COUNTED.bands[2])
+    for _ in range(30):
+        moved = moved.observe(0.75, right=False)
+    assert moved.lower_bound(0.95) < 0.95 < COUNTED.lower_bound(0.95)
+
+
+def test_it_is_read_as_it_was_written() -> None:
+    assert read_calibration(json.loads(json.dumps(COUNTED.to_json()))) == COUNTED
+
+
+def test_the_shipped_file_names_known_features_and_supports_no_serving() -> None:
+    shipped = shipped_calibration()
+    assert set(shipped.weights) == set(FEATURES)
+    assert [band.lowest for band in shipped.bands] == sorted({band.lowest for band in shipped.bands})
+    assert shipped.bands[0].lowest == 0.0
+    assert all(shipped.lower_bound(band.lowest) < 0.99 for band in shipped.bands)

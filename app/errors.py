@@ -3,7 +3,8 @@
 AppError
 ├── SettingsError     a setting is unknown, or its value cannot be used
 ├── HomeError         the directory for everything Farthing writes cannot be used safely
-└── CommandError      a command was called in a way that cannot work
+├── CommandError      a command was called in a way that cannot work
+└── BatchFileError    the questions or the answers of a batch cannot be used
 """
 
 
@@ -21,3 +22,7 @@ class HomeError(AppError):
 
 class CommandError(AppError):
     """A command was called in a way that cannot work."""
+
+
+class BatchFileError(AppError):
+    """The questions or the answers of a batch cannot be used. The message names the file, and the line where there is one."""

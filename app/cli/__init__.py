@@ -89,6 +89,20 @@ def ask(
 
 
 @app.command()
+def batch(
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A line for each: question, perhaps id, labels.")],
+    out: Annotated[Path, typer.Option(metavar="ANSWERS.jsonl", help="Takes an answer a line; what is in it is not asked again.")],
+    label: Labels = None,
+    concurrency: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="How many are answered at once.")] = 4,
+    per_minute: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many are begun in a minute.")] = None,
+) -> None:
+    """Answer many questions from a file. Run it again to go on where it stopped."""
+    from app.cli.commands import batch as command
+
+    raise typer.Exit(command.run(questions, out, tuple(label or ()), concurrency, per_minute))
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on; the default is the setting server.host.")] = None,
     port: Annotated[int | None, typer.Option(help="The port; the default is the setting server.port.")] = None,

@@ -1,0 +1,101 @@
+"""`farthing batch`."""
+
+import sys
+from collections.abc import Sequence
+from getpass import getuser
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from app.answering.answers import Answer
+from app.answering.questions import Question
+from app.bootstrap import build_service
+from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli.figures import amount, counted
+from app.cli.progress import ProgressBar
+from app.cli.rendering import complain, console, printable
+from app.costs.ledger import Spender, Surface
+from app.errors import CommandError
+from app.jobs.answers_file import AnswersFile
+from app.jobs.batch import Batch, Tally
+from app.jobs.questions_file import BatchQuestion, read_questions
+from app.settings import Settings, load_settings
+from indexing.documents import DEFAULT_TENANT, AccessScope, parse_labels
+
+_PHASE: Final = "ask"
+_SHOWN_FAILED: Final = 20
+
+
+def run(file: Path, out: Path, labels: tuple[str, ...], concurrency: int, per_minute: int | None) -> int:
+    """Answer the questions of a file that have no answer yet; the exit status says whether all of them have one now."""
+    settings = load_settings()
+    if _same(file, out):
+        raise CommandError(f"{out} holds the questions. Name another file for the answers: --out ANSWERS.jsonl")
+    questions = read_questions(file, parse_labels(labels), settings.answering.max_question_characters)
+    with AnswersFile(out) as answers:
+        missing = [question for question in questions if not answers.has(question)]
+        answered_before = len(questions) - len(missing)
+        try:
+            tally = _ask(settings, missing, answers, concurrency, per_minute) if missing else Tally()
+        except KeyboardInterrupt:  # while the index was opened
+            tally = Tally(interrupted=True)
+    show(tally, answered_before, console(sys.stdout))
+    left = len(missing) - tally.answered - tally.abstained
+    _complain(tally, left, out)
+    if tally.interrupted:
+        return INTERRUPTED
+    return PARTLY if left else OK
+
+
+def _same(file: Path, out: Path) -> bool:
+    return file.resolve() == out.resolve() or (file.exists() and out.exists() and file.samefile(out))
+
+
+def _ask(
+    settings: Settings, questions: Sequence[BatchQuestion], answers: AnswersFile, concurrency: int, per_minute: int | None
+) -> Tally:
+    spender = Spender(Surface.BATCH, person=getuser())
+    service = build_service(settings)
+
+    def ask(question: BatchQuestion) -> Answer:
+        return service.ask(Question(question.text), AccessScope(DEFAULT_TENANT, question.labels), spender)
+
+    try:
+        service.warm_up()
+        with ProgressBar(console(sys.stderr), {_PHASE: "asking"}) as bar:
+            bar.update(_PHASE, 0, len(questions))
+            batch = Batch(ask, answers.append, lambda done: bar.update(_PHASE, done, len(questions)), concurrency, per_minute)
+            return batch.run(questions)
+    finally:
+        service.close()
+
+
+def show(tally: Tally, answered_before: int, out: Console) -> None:
+    """Print what a run came to."""
+    before = f"{answered_before:,} had been answered before" if answered_before else ""
+    failed = f"{len(tally.failed):,}" if tally.failed else ""
+    tokens = f"{tally.input_tokens:,} read, {tally.output_tokens:,} written"
+    for name, figure, words in (
+        ("answered", f"{tally.answered:,}", before),
+        ("abstained", f"{tally.abstained:,}", ""),
+        ("failed", failed or "0", "run the same again to try them again" if failed else ""),
+        ("tokens", f"{tally.input_tokens + tally.output_tokens:,}", tokens),
+        ("spent", amount(tally.cost_usd), ""),
+        ("saved", amount(tally.saved_usd), "against the naive prompt, computed"),
+    ):
+        out.print(f"{name:12}{figure:>12}{f'  {words}' if words else ''}")
+    for identity, reason in tally.failed[:_SHOWN_FAILED]:
+        out.print(f"failed  {printable(identity)}: {printable(reason)}")
+    if len(tally.failed) > _SHOWN_FAILED:
+        out.print(f"... and {len(tally.failed) - _SHOWN_FAILED:,} more")
+
+
+def _complain(tally: Tally, left: int, out: Path) -> None:
+    """Say why a run ended before its last row, and how it goes on."""
+    without = counted(left, "question has", "questions have")
+    again = f"{without} no answer yet. Run the same again to go on; {out} keeps what is there."
+    if tally.held_back:
+        complain(f"{tally.held_back} {again}")
+    elif tally.interrupted:
+        complain(f"Interrupted. {again}")

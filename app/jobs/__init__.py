@@ -1,0 +1,1 @@
+"""Work that takes longer than one question: many questions from a file."""

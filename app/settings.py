@@ -207,6 +207,10 @@ class CacheSettings(_Section):
     url: Annotated[SecretStr, AfterValidator(_redis_url)]
     max_bytes: Annotated[int, Field(ge=1_000_000)]
     timeout_s: Annotated[float, Field(gt=0, le=10)]
+    ttl_s: _Positive
+    abstention_ttl_s: Annotated[int, Field(ge=0)]
+    max_wrong_share: Annotated[float, Field(ge=0, le=1)]
+    verifier_wrong_share: Annotated[float, Field(ge=0, le=1)]
 
 
 class AccessSettings(_Section):

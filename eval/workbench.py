@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.answering.generation import Rungs
 from app.answering.profiles import ContextSettings, ProfileStore
 from app.answering.service import AnswerService
 from app.answering.serving import OpenGeneration
@@ -21,10 +22,13 @@ from app.bootstrap import (
     build_embedding_cache,
     build_generations,
     build_prices,
+    build_rungs,
     build_service,
     build_sources,
     open_sync_tools,
 )
+from app.bootstrap.ledger import build_ledger
+from app.costs.ledger import Ledger
 from app.costs.pricing import Price
 from app.home import prepare_home
 from app.settings import Settings
@@ -51,12 +55,15 @@ _BATCH: Final = 128
 class Workbench:
     """Everything that arms and tuning work with.
 
-    `pages` are the parsed documents; `context_settings` those of the profile in force, or of the settings; `price` is that of the
-    baseline's model, `None` when it is not listed; `profile` the name of the profile in force.
+    `settings` are the product's, `own_settings` the same with the home that the index lies in. `pages` are the parsed documents;
+    `context_settings` those of the profile in force, or of the settings; `price` is that of the baseline's model, `None` when it
+    is not listed; `profile` the name of the profile in force. `rungs` are the models that answer; what they cost stands in
+    `ledger`: the product's own where endpoints are configured, otherwise one beside the index.
     """
 
     dataset: Dataset
     settings: Settings
+    own_settings: Settings
     pages: tuple[Page, ...]
     generation: OpenGeneration
     scope: AccessScope
@@ -67,6 +74,9 @@ class Workbench:
     context_settings: ContextSettings
     profile: str | None
     price: Price | None
+    prices_version: str
+    rungs: Rungs
+    ledger: Ledger
     cache: EmbeddingCache
     sync_report: SyncReport
     index_recipe: str
@@ -87,7 +97,11 @@ class Workbench:
 
 @contextmanager
 def open_workbench(
-    settings: Settings, dataset: Dataset, progress: Progress, embedder: Embedder | None = None
+    settings: Settings,
+    dataset: Dataset,
+    progress: Progress,
+    embedder: Embedder | None = None,
+    rungs: Rungs | None = None,
 ) -> Iterator[Workbench]:
     """Index a dataset's documents, as far as that has not been done, check its quotes, and open it.
 
@@ -99,8 +113,10 @@ def open_workbench(
         dataset: As `load_dataset` gives it.
         progress: Is told how far the indexing is.
         embedder: Replaces the configured model.
+        rungs: Replaces the configured endpoints.
 
     Raises:
+        PriceFileError: The price file cannot be used.
         DatasetError: Too many quotes are not on their pages.
         ProfileError: The profile in force was tuned with another embedding model.
         HomeError, IndexingError: The documents cannot be indexed.
@@ -108,7 +124,8 @@ def open_workbench(
     prepare_home(settings.home)
     home = settings.home.resolve() / _EVAL_FOLDER / dataset.docs_hash[:_HASH_DIGITS]
     prepare_home(home)
-    own = settings.model_copy(update={"home": home})
+    # Every case is answered for itself: an answer from the cache would measure another one.
+    own = settings.model_copy(update={"home": home, "cache": settings.cache.model_copy(update={"enabled": False})})
     embedder = embedder or build_embedder(settings)
     profile = ProfileStore(settings.home.resolve()).current(embedder.spec)
     context_settings = profile.settings if profile else build_context_settings(settings)
@@ -124,10 +141,14 @@ def open_workbench(
         generation = source.open(Generations(home).current().generation)
         stack.callback(source.close)
         stack.callback(generation.close)
-        service = stack.enter_context(closing(build_service(own, embedder, lambda: context_settings)))
+        ledger = stack.enter_context(closing(build_ledger(settings if settings.endpoints else own)))
+        prices = build_prices(settings)
+        rungs = build_rungs(settings) if rungs is None else rungs
+        service = stack.enter_context(closing(build_service(own, embedder, lambda: context_settings, rungs, ledger)))
         yield Workbench(
             dataset=dataset,
             settings=settings,
+            own_settings=own,
             pages=tuple(Page(one.path, one.markdown) for one in documents.values() if one.markdown.strip()),
             generation=generation,
             scope=AccessScope(DEFAULT_TENANT, generation.labels | {EVERYONE}),
@@ -137,7 +158,10 @@ def open_workbench(
             weights=weights,
             context_settings=context_settings,
             profile=profile.name if profile else None,
-            price=build_prices().price(settings.baseline.model),
+            price=prices.price(settings.baseline.model),
+            prices_version=prices.version,
+            rungs=rungs,
+            ledger=ledger,
             cache=cache,
             sync_report=report,
             index_recipe=tools.recipe,

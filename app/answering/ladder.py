@@ -6,6 +6,7 @@ from typing import Final
 
 from app.answering.accounting import Allowance
 from app.answering.answers import Draft, DraftSentence, groundedness
+from app.answering.caching import Doubtful, Hit, HitKind
 from app.answering.calls import CallKind, Calls
 from app.answering.checking import CheckedSentence, check_reply, judged, unsure_statements
 from app.answering.errors import GenerationError
@@ -14,8 +15,28 @@ from app.answering.extraction import extract
 from app.answering.generation import Completion, Endpoint, Finish, Prompt, Rungs
 from app.answering.grounding import Rarity, Verdict
 from app.answering.profiles import ContextSettings
-from app.answering.prompting import PartialReply, Reply, answer_prompt, judge_prompt, read_reply, read_verdicts, repair_prompt
-from app.answering.routing import ABSTAIN, EXTRACTIVE, SMALL, SMALL_WIDE, STRONG, Route, choose_first_rung
+from app.answering.prompting import (
+    PartialReply,
+    Reply,
+    answer_prompt,
+    judge_prompt,
+    read_reply,
+    read_verdicts,
+    read_yes,
+    repair_prompt,
+    verify_prompt,
+)
+from app.answering.routing import (
+    ABSTAIN,
+    CACHE,
+    EXTRACTIVE,
+    SMALL,
+    SMALL_WIDE,
+    STRONG,
+    Route,
+    choose_first_rung,
+    why_not_climb,
+)
 from app.costs.budgets import Restraint
 from app.costs.errors import BudgetExhaustedError, CostsError
 from app.costs.receipts import Stage, Till
@@ -28,18 +49,16 @@ from retrieval.selection import WIDE, SelectionSettings
 from retrieval.weights import Weights
 
 _ANSWER_TOKENS: Final = 300
+_VERIFY_TOKENS: Final = 2
 _JUDGE_TOKENS: Final = 16
 _JUDGE_TOKENS_EACH: Final = 4
-
-_WORTH_THE_STRONG: Final = 0.5
-"""After "insufficient" from the small model, the strong one is asked only when an answer is at least this likely to be there."""
 
 
 @dataclass(frozen=True, slots=True)
 class LadderSettings:
     """What the settings say of the ladder.
 
-    `wide_budget_tokens` is the most context on the rungs above the compressed one. From the probability `extractive_from` on,
+    `wide_budget_tokens` is the most context on the wide rung. From the probability `extractive_from` on,
     verbatim units answer before a model is asked. `judge` has unsure sentences judged by a model, in one call.
     """
 
@@ -111,26 +130,40 @@ class Ladder:
             verbatim = extract(task.evidence, task.context, self._weights)
         climb = _Climb(self, task, calls, till, tell)
         route = choose_first_rung(task.evidence, task.context, verbatim, self._weights, self._settings.extractive_from)
-        attempts = self._attempts(route, task.allowance.restraint)
+        attempts = self._attempts(task.allowance.restraint)
         if verbatim and (not attempts or route.first == EXTRACTIVE):
             return climb.keep_verbatim(verbatim, route.reason if attempts else "no model is asked")
         if not attempts:
             return climb.abstain("the evidence does not carry an answer, and no model is asked")
         return climb.run(attempts, route, verbatim)
 
-    def _attempts(self, route: Route, restraint: Restraint) -> list[_Attempt]:
-        """The rungs that may be tried, from the first that the evidence suggests."""
+    def verify(self, near: Doubtful, task: Task, calls: Calls) -> Hit | None:
+        """Have the cheapest model say, in one word, whether a cached answer is also the new question's; `None` unless it is."""
+        if not self.has_models or task.allowance.restraint >= Restraint.FREE_ONLY:
+            return None
+        quotes = [citation.quote for citation in near.answer.citations]
+        prompt = verify_prompt(near.entry.question, near.answer.text, quotes, task.question)
+        try:
+            kind = CallKind(Stage.VERIFY, CACHE, _VERIFY_TOKENS)
+            completion = calls.ask(kind, self._rungs.small or self._rungs.strong, prompt, lambda _: None, lambda *_: None)
+        except (GenerationError, CostsError):
+            return None
+        if not read_yes(completion.text):
+            return None
+        return Hit(near.entry, HitKind.VERIFIED, f"a model says that it asks the same as: {near.entry.question}")
+
+    def _attempts(self, restraint: Restraint) -> list[_Attempt]:
+        """The rungs that may be tried, from the cheapest up."""
         if restraint >= Restraint.FREE_ONLY:
             return []
         small, strong = self._rungs.small, self._rungs.strong
-        wide = restraint < Restraint.COMPRESSED_ONLY
         attempts = []
-        if small and not (wide and route.first == SMALL_WIDE):
+        if small:
             attempts.append(_Attempt(SMALL, small, wide=False))
-        if small and wide:
+        if small and restraint < Restraint.COMPRESSED_ONLY:
             attempts.append(_Attempt(SMALL_WIDE, small, wide=True))
         if strong and (restraint < Restraint.SMALL_ONLY or not small):
-            attempts.append(_Attempt(STRONG, strong, wide=wide))
+            attempts.append(_Attempt(STRONG, strong, wide=False))
         return attempts
 
     def wide_context(self, task: Task) -> Context:
@@ -167,12 +200,13 @@ class _Climb:
         reason = route.reason
         tried: Context | None = None
         for attempt in attempts:
+            doubted = self._insufficient or self._best is not None
+            if doubted and (why_not := why_not_climb(attempt.rung, route.answerable)):
+                self._step(attempt.rung, Decision.SKIP, why_not)
+                continue
             context = self._context(attempt)
             if attempt.rung == SMALL_WIDE and tried is not None and tried.text == context.text:
                 self._step(attempt.rung, Decision.SKIP, "there is no more evidence than was read already")
-                continue
-            if attempt.rung == STRONG and self._insufficient and route.answerable < _WORTH_THE_STRONG:
-                self._step(attempt.rung, Decision.SKIP, f"an answer is only {route.answerable:.0%} likely to be there")
                 continue
             try:
                 kept = self._attempt(attempt, context, reason)
@@ -272,7 +306,9 @@ class _Climb:
         if self._best is None:
             return self.abstain(reason)
         rung, context, checked = self._best
-        kept = [one for one in checked if one.check.verdict is not Verdict.UNSUPPORTED]
+        # Of a draft that said something wrong, what nobody is sure of is not worth keeping: often it is only a "No."
+        whole = all(one.check.verdict is not Verdict.UNSUPPORTED for one in checked)
+        kept = [one for one in checked if whole or one.check.verdict is Verdict.SUPPORTED]
         if not kept:
             return self.abstain("no sentence of the draft is supported")
         self._step(rung, Decision.KEEP, reason)
@@ -283,7 +319,7 @@ class _Climb:
     def _at_the_top(self) -> Climbed:
         if self._insufficient or self._best is None:
             return self.abstain("the models found no answer in the evidence")
-        return self._keep("there is no higher rung; what is not supported was left out")
+        return self._keep("no higher rung is worth asking; what is not supported was left out")
 
     def _fall_back(self, verbatim: Draft | None, why: str) -> Climbed:
         """A model could not be asked: the draft that there is, else the verbatim units, else the closest pages."""

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -96,6 +96,18 @@ def judge_prompt(statements: Sequence[Statement]) -> Prompt:
         for number, statement in enumerate(statements, start=1)
     ]
     return _fill("judge.md", {"statements": "\n".join(parts)})
+
+
+def verify_prompt(old: str, answer: str, quotes: Sequence[str], question: str) -> Prompt:
+    """The prompt that has a cached answer checked against a new question. One word is wanted."""
+    shown = "\n".join(f"> {' '.join(quote.split())}" for quote in quotes)
+    prompt = _fill("verify.md", {"old": old, "answer": answer, "quotes": shown, "question": question})
+    return replace(prompt, wants_json=False)
+
+
+def read_yes(text: str) -> bool:
+    """Whether a one-word reply is a plain yes; anything else is a no."""
+    return text.strip().strip(".!\"'").casefold() == "yes"
 
 
 def read_reply(text: str, *, cut: bool = False) -> Reply | None:

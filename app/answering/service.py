@@ -2,28 +2,47 @@
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
-from app.answering.accounting import UNLIMITED, Accounts, Allowance, Settlement
+from app.answering.accounting import UNLIMITED, Account, Accounts, Settlement
 from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages
+from app.answering.caching import Hit, Made, as_given
 from app.answering.calls import Calls
 from app.answering.conversation import admit_conversation, resolve
 from app.answering.errors import UnknownLabelError
 from app.answering.events import Listener, nobody
 from app.answering.ladder import Climbed, Ladder, Task
+from app.answering.memory import Known, Memory
 from app.answering.profiles import ContextSettings
 from app.answering.questions import Question, admit
+from app.answering.routing import CACHE
 from app.answering.serving import IndexHandle, OpenGeneration
+from app.caching.keys import CacheKeys
 from app.costs.baseline import NaiveBaseline
 from app.costs.ledger import Spender
-from app.costs.receipts import Stage, Till
+from app.costs.receipts import Receipt, Stage, Till
 from indexing.documents import EVERYONE, AccessScope
 from indexing.embedding import Embedder
 from indexing.tokens import TokenCounter
 from retrieval.followups import embed_query
-from retrieval.passages import Query
 from retrieval.retriever import Candidates
 from retrieval.weights import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question on its way: who asks it, of which generation, and who listens."""
+
+    id: str
+    question: Question
+    keys: CacheKeys
+    scope: AccessScope
+    spender: Spender
+    settings: ContextSettings
+    generation: OpenGeneration
+    till: Till
+    tell: Listener
 
 
 class AnswerService:
@@ -36,6 +55,7 @@ class AnswerService:
         counter: TokenCounter,
         weights: Weights,
         context_settings: Callable[[], ContextSettings],
+        memory: Memory,
         ladder: Ladder,
         accounts: Accounts,
         baseline: NaiveBaseline,
@@ -46,6 +66,7 @@ class AnswerService:
         self._counter = counter
         self._weights = weights
         self._context_settings = context_settings
+        self._memory = memory
         self._ladder = ladder
         self._accounts = accounts
         self._baseline = baseline
@@ -70,51 +91,113 @@ class AnswerService:
             EmbeddingError: The model cannot be loaded.
             SearchError: The index engine failed.
         """
-        till, answer_id = Till(), uuid.uuid4().hex
+        till = Till()
         question = admit(question, self._max_question_characters)
         query = resolve(question.text, question.conversation and admit_conversation(question.conversation, self._counter))
+        settings = self._context_settings()
+        keys = self._memory.keys(query, scope, settings)
         with self._index.lease() as generation:
             _refuse_unknown_labels(scope, generation)
-            found = self._retrieve(query, generation, scope, till)
-            task = self._task(question, found, generation, spender, till)
-            pages = partial(generation.searcher.document_chunks, scope=scope)
-            baseline = self._baseline.measure(question.text, task.evidence.passages, generation.id, pages)
-        about = Settlement(question.text, generation.id, task.context_settings.profile)
-        with self._accounts.open(answer_id, spender, till, baseline, about) as account:
-            climbed = self._ladder.climb(task, Calls(answer_id, spender, self._accounts.ledger, till, self._counter), till, tell)
-            receipt = account.settle(climbed.path, climbed.groundedness if climbed.draft else None)
-        if climbed.draft is None:
-            _refuse_if_held_back(climbed, task.allowance)
-            related = closest_pages(task.evidence.passages)
-            return Abstention(answer_id, question.text, generation.id, receipt, climbed.steps, related)
-        text, citations = cite(climbed.draft)
-        return Answered(
-            answer_id, question.text, generation.id, receipt, climbed.steps, text, citations, climbed.rung, climbed.groundedness
-        )
+            asked = _Asked(uuid.uuid4().hex, question, keys, scope, spender, settings, generation, till, tell)
+            return self._memory.remembered_or_made(keys, generation, partial(self._give, asked), partial(self._make, asked))
+
+    def quick(self, question: Question, scope: AccessScope, spender: Spender) -> bytes | None:
+        """The bytes of an answer that was given before and still holds, if that can be told without waiting; else `None`.
+
+        For an event loop: some microseconds, no thread, nothing raised. A question that cannot be asked has no such answer.
+        """
+        serving = self._index.settled()
+        if serving is None or question.conversation is not None or len(question.text) > self._max_question_characters:
+            return None
+        return self._memory.quick(question.text, scope, self._context_settings(), serving, spender)
 
     def warm_up(self) -> None:
         """Open the index and load the model, so that the first question does not wait for them. Raises as `ask`."""
         with self._index.lease():
             self._embedder.embed_query("warm-up")
+        self._memory.warm_up()
 
     def close(self) -> None:
-        """Let go of index and ledger; questions in flight finish with the index first."""
+        """Let go of index, cache and ledger; questions in flight finish with the index first."""
         self._index.close()
+        self._memory.close()
         self._accounts.close()
 
-    def _retrieve(self, query: Query, generation: OpenGeneration, scope: AccessScope, till: Till) -> Candidates:
+    def _make(self, asked: _Asked) -> tuple[Answer, Made | None]:
+        """Answer from the evidence: by a cached answer that it proves, else up the ladder."""
+        till, generation, query = asked.till, asked.generation, asked.keys.query
         with till.free(Stage.EMBED_QUERY):
             vector = embed_query(query, self._embedder.embed_query)
         with till.free(Stage.SEARCH):
-            return generation.retriever.find(query, vector, scope)
+            found = generation.retriever.find(query, vector, asked.scope)
+        task = self._task(asked, found)
+        near = self._memory.propose(asked.keys, vector, task.evidence, generation)
+        if isinstance(near, Hit):
+            return self._give(asked, self._memory.take_up(asked.keys, near, task.evidence, vector)), None
+        pages = partial(generation.searcher.document_chunks, scope=asked.scope)
+        baseline = self._baseline.measure(asked.question.text, task.evidence.passages, generation.id, pages)
+        calls = Calls(asked.id, asked.spender, self._accounts.ledger, till, self._counter)
+        with self._accounts.open(asked.id, asked.spender, till, baseline, self._about(asked)) as account:
+            hit = self._ladder.verify(near, task, calls) if near else None
+            if hit:
+                known = self._memory.take_up(asked.keys, hit, task.evidence, vector)
+                return self._write_out(asked, known, account), None
+            climbed = self._ladder.climb(task, calls, till, asked.tell)
+            receipt = account.settle(climbed.path, climbed.groundedness if climbed.draft else None)
+        answer = _answer(asked, climbed, task, receipt)
+        return answer, Made(answer, climbed.draft, task.evidence, vector, generation)
 
-    def _task(self, question: Question, found: Candidates, generation: OpenGeneration, spender: Spender, till: Till) -> Task:
-        allowance = self._accounts.allowance(spender, till) if self._ladder.has_models else UNLIMITED
-        settings = self._context_settings()
-        with till.free(Stage.CONTEXT):
-            evidence = generation.retriever.rank(found)
-            context = settings.make_context(evidence, self._weights, self._counter)
-        return Task(question.text, evidence, context, settings, generation.rarity, allowance)
+    def _give(self, asked: _Asked, known: Known) -> Answer:
+        """Give an answer that was made before, and write down that it was given."""
+        baseline = known.answer.receipt.baseline
+        with self._accounts.open(asked.id, asked.spender, asked.till, baseline, self._about(asked)) as account:
+            return self._write_out(asked, known, account)
+
+    @staticmethod
+    def _write_out(asked: _Asked, known: Known, account: Account) -> Answer:
+        with asked.till.free(Stage.CACHE):
+            grounded = known.answer.groundedness if isinstance(known.answer, Answered) else None
+        receipt = account.settle((CACHE,), grounded)
+        answer = as_given(known.answer, asked.question.text, known.reason, receipt)
+        for step in answer.steps:
+            asked.tell(step)
+        return answer
+
+    def _task(self, asked: _Asked, found: Candidates) -> Task:
+        allowance = self._accounts.allowance(asked.spender, asked.till) if self._ladder.has_models else UNLIMITED
+        with asked.till.free(Stage.CONTEXT):
+            evidence = asked.generation.retriever.rank(found)
+            context = asked.settings.make_context(evidence, self._weights, self._counter)
+        return Task(asked.question.text, evidence, context, asked.settings, asked.generation.rarity, allowance)
+
+    @staticmethod
+    def _about(asked: _Asked) -> Settlement:
+        return Settlement(asked.question.text, asked.generation.id, asked.settings.profile)
+
+
+def _answer(asked: _Asked, climbed: Climbed, task: Task, receipt: Receipt) -> Answer:
+    """The answer that a climb came to.
+
+    Raises:
+        BudgetExhaustedError: An abstention that only a budget caused is no abstention.
+    """
+    if climbed.draft is None:
+        if refusal := climbed.held_back or task.allowance.refusal:
+            raise refusal
+        pages = closest_pages(task.evidence.passages)
+        return Abstention(asked.id, asked.question.text, asked.generation.id, receipt, climbed.steps, pages)
+    text, citations = cite(climbed.draft)
+    return Answered(
+        id=asked.id,
+        question=asked.question.text,
+        generation=asked.generation.id,
+        receipt=receipt,
+        steps=climbed.steps,
+        text=text,
+        citations=citations,
+        rung=climbed.rung,
+        groundedness=climbed.groundedness,
+    )
 
 
 def _refuse_unknown_labels(scope: AccessScope, generation: OpenGeneration) -> None:
@@ -124,10 +207,3 @@ def _refuse_unknown_labels(scope: AccessScope, generation: OpenGeneration) -> No
             f"No indexed document carries the label {', '.join(map(repr, unknown))}. "
             "Check the spelling, or index documents with it: farthing index PATH --label LABEL."
         )
-
-
-def _refuse_if_held_back(climbed: Climbed, allowance: Allowance) -> None:
-    """An abstention that only a budget caused is no abstention."""
-    refusal = climbed.held_back or allowance.refusal
-    if refusal:
-        raise refusal

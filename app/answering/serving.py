@@ -113,6 +113,20 @@ class IndexHandle:
         finally:
             held.leave()
 
+    def settled(self) -> str | None:
+        """The id of the generation that serves; `None` while none is open, or a newer one waits to be opened.
+
+        Quick enough for an event loop: at most it reads a pointer.
+        """
+        held = self._held
+        if held is None:
+            return None
+        if time.monotonic() >= self._check_at:
+            if self._source.current() not in {held.generation.id, self._reported}:
+                return None
+            self._check_at = time.monotonic() + self._check_every_s
+        return held.generation.id
+
     def close(self) -> None:
         """Let go of the generation; questions in flight finish first."""
         with self._refreshing:

@@ -21,6 +21,7 @@ from app.api.errors import install_problem_handlers
 from app.api.feedback import FEEDBACK_PATH, feedback_router
 from app.api.gate import AskGate, SafeHeaders
 from app.api.open_answers import OpenAnswers
+from app.api.quick import QuickAnswers
 from app.api.readiness import Readiness
 from app.api.schemas import (
     ABSTAIN_RUNG,
@@ -99,8 +100,9 @@ def create_application(
 
     application = FastAPI(title="Farthing", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     application.state.stop_answers = answers.stop
-    for path in (ASK_PATH, FEEDBACK_PATH):
-        application.add_middleware(AskGate, path=path, slots=slots, queue=queue)
+    quick = QuickAnswers(service, partial(_scope, allowed=http_labels), callers)
+    application.add_middleware(AskGate, path=ASK_PATH, slots=slots, queue=queue, quick=quick)
+    application.add_middleware(AskGate, path=FEEDBACK_PATH, slots=slots, queue=queue)
     application.add_middleware(SafeHeaders)
     install_problem_handlers(application)
 

@@ -1,8 +1,10 @@
 """Guards in front of the routes: admission and body limits for questions, safe headers on every response."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.answering.errors import OverloadedError
@@ -27,8 +29,20 @@ class AskGate:
     senders keep none from being answered.
     """
 
-    def __init__(self, app: ASGIApp, path: str, slots: int, queue: int) -> None:
+    def __init__(
+        self, app: ASGIApp, path: str, slots: int, queue: int, quick: Callable[[bytes, Scope], bytes | None] = lambda *_: None
+    ) -> None:
+        """Put the gate up.
+
+        Args:
+            app: What is behind it.
+            path: Whose requests it guards.
+            slots: How many are answered at once.
+            queue: How many more may wait.
+            quick: Answers a request from its body at once, needing no slot, or says that it cannot.
+        """
         self._app = app
+        self._quick = quick
         self._path = path
         self._capacity = slots + queue
         self._admitted = 0
@@ -56,6 +70,9 @@ class AskGate:
             return
         if body is None:
             return  # the caller has gone
+        if (answer := self._quick(body, scope)) is not None:
+            await Response(answer, media_type="application/json")(scope, receive, send)
+            return
         async with self._slots:
             await self._app(scope, _replay(body, receive), send)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.answering.serving import IndexHandle
+from app.bootstrap.caching import build_memory
 from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder
 from app.bootstrap.ledger import build_ledger, build_restraint_shares
 from app.bootstrap.models import build_prices, build_rungs
@@ -15,11 +16,10 @@ from indexing.tokens import TokenCounter
 from retrieval.weights import Weights, shipped_weights
 
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
-    from app.answering.accounting import Accounts
     from app.answering.generation import Rungs
     from app.answering.profiles import ContextSettings
     from app.answering.service import AnswerService
-    from app.costs.ledger import Ledger
+    from app.costs.hits import AnsweringLedger
     from app.errors import AppError
 
 
@@ -35,7 +35,7 @@ def build_service(
     embedder: Embedder | None = None,
     context_settings: "Callable[[], ContextSettings] | None" = None,
     rungs: "Rungs | None" = None,
-    ledger: "Ledger | None" = None,
+    ledger: "AnsweringLedger | None" = None,
 ) -> "AnswerService":
     """Put the answering flow together. Nothing is opened or loaded before the first question.
 
@@ -50,6 +50,7 @@ def build_service(
         HomeError: The home cannot be used safely.
         PriceFileError: The price file cannot be used.
     """
+    from app.answering.accounting import Accounts
     from app.answering.ladder import Ladder, LadderSettings
     from app.answering.profiles import LiveContextSettings, ProfileStore
     from app.answering.service import AnswerService
@@ -61,6 +62,8 @@ def build_service(
     if context_settings is None:
         store, plain = ProfileStore(settings.home.resolve()), build_context_settings(settings)
         context_settings = LiveContextSettings(store, plain, lambda: embedder.spec, _report_profile)
+    rungs = build_rungs(settings) if rungs is None else rungs
+    books, close = (ledger, lambda: None) if ledger else _own_ledger(settings)
     ladder = LadderSettings(settings.ladder.wide_budget_tokens, settings.ladder.extractive_from, settings.ladder.judge)
     return AnswerService(
         index=IndexHandle(build_generations(settings, embedder, counter, weights), _report_failure),
@@ -68,21 +71,17 @@ def build_service(
         counter=counter,
         weights=weights,
         context_settings=context_settings,
-        ladder=Ladder(build_rungs(settings) if rungs is None else rungs, ladder, weights, counter),
-        accounts=_accounts(settings, ledger, prices.version),
+        memory=build_memory(settings, rungs, books, [settings.embedding.model, weights]),
+        ladder=Ladder(rungs, ladder, weights, counter),
+        accounts=Accounts(books, build_restraint_shares(settings), prices.version, close),
         baseline=NaiveBaseline(counter, prices.price(settings.baseline.model), settings.baseline.output_tokens),
         max_question_characters=settings.answering.max_question_characters,
     )
 
 
-def _accounts(settings: Settings, ledger: "Ledger | None", prices: str) -> "Accounts":
-    from app.answering.accounting import Accounts
-
-    shares = build_restraint_shares(settings)
-    if ledger is not None:
-        return Accounts(ledger, shares, prices)
-    own = build_ledger(settings)
-    return Accounts(own, shares, prices, own.close)
+def _own_ledger(settings: Settings) -> "tuple[AnsweringLedger, Callable[[], None]]":
+    ledger = build_ledger(settings)
+    return ledger, ledger.close
 
 
 def build_generations(settings: Settings, embedder: Embedder, counter: TokenCounter, weights: Weights) -> HomeGenerations:

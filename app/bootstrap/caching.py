@@ -1,14 +1,18 @@
 """Where cached answers are kept."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from app.errors import SettingsError
 from app.home import check_home
 from app.settings import Settings
 
-if TYPE_CHECKING:  # only one of them is imported, and neither where the cache is off
+if TYPE_CHECKING:  # only one of the stores is imported, and neither where the cache is off
     from app.adapters.disk_answer_store import DiskAnswerStore
     from app.adapters.redis_answer_store import RedisAnswerStore
+    from app.answering.generation import Rungs
+    from app.answering.memory import Memory
+    from app.costs.hits import HitLedger
 
 _ANSWERS: Final = "answers"
 
@@ -36,3 +40,36 @@ def build_answer_store(settings: Settings) -> "DiskAnswerStore | RedisAnswerStor
 
     check_home(settings.home)
     return DiskAnswerStore(settings.home.resolve() / _ANSWERS, settings.cache.max_bytes)
+
+
+def build_memory(settings: Settings, rungs: "Rungs", ledger: "HitLedger", parts: Sequence[object]) -> "Memory":
+    """What the service remembers between questions.
+
+    Args:
+        settings: The settings.
+        rungs: The model rungs: where there is one, its cheapest verifies proposals.
+        ledger: Takes in hits.
+        parts: Everything else that decides how answers are made: what was answered under others is not given again.
+
+    Raises:
+        HomeError: The home cannot be used safely.
+        SettingsError: The server's URL cannot be read.
+    """
+    from app.answering.caching import AnswerCache, CacheSettings, policy_version
+    from app.answering.flights import Flights
+    from app.answering.memory import Memory
+    from app.api.codec import JsonAnswers
+    from app.caching.calibration import shipped_calibration
+    from app.caching.upkeep import HitTally
+    from app.costs.hits import HitBook
+
+    endpoints = [(one.name, one.model) for one in (*rungs.small, *rungs.strong)]
+    policy, book = policy_version([endpoints, settings.ladder.model_dump(), *parts]), HitBook(ledger)
+    store = build_answer_store(settings)
+    if store is None:
+        return Memory(None, Flights(None), None, book, policy, lambda: None)
+    own = settings.cache
+    verifier_wrong_share = own.verifier_wrong_share if endpoints else None
+    cache_settings = CacheSettings(own.ttl_s, own.abstention_ttl_s, own.max_wrong_share, verifier_wrong_share)
+    cache = AnswerCache(store, JsonAnswers(), shipped_calibration, cache_settings)
+    return Memory(cache, Flights(store if endpoints else None), HitTally(store), book, policy, store.close)

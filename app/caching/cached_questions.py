@@ -12,6 +12,8 @@ from app.caching.entries import CachedAnswer, EntryKind
 from app.caching.store import AnswerStore, Mark
 
 _FIRST_ROWS: Final = 64
+_PROPOSED: Final = frozenset({EntryKind.ANSWER, EntryKind.PINNED})
+_NO_VECTOR: Final = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class CachedQuestions:
     """What an answer store holds, as questions. Safe for several threads.
 
     It is exact: every question of the tenant is compared. It follows what other processes put and remove at each `refresh`. What
-    it finds is a proposal: the entry itself is asked of the store, and may be gone by then. Abstentions are proposed to nobody.
+    it finds is a proposal: the entry itself is asked of the store, and may be gone by then. Abstentions, and what was marked as
+    wrong, are proposed to nobody; what is not `proposable` only to the same words.
     """
 
     def __init__(self, store: AnswerStore) -> None:
@@ -53,7 +56,7 @@ class CachedQuestions:
                     self._forget_all()
                 for key, entry in changes.entries.items():
                     self._forget(key)
-                    if entry is not None and entry.kind is not EntryKind.ABSTENTION:
+                    if entry is not None and entry.kind in _PROPOSED:
                         self._add(entry)
                 self._mark, more = changes.mark, changes.more
 
@@ -89,7 +92,7 @@ class CachedQuestions:
         self._places: dict[bytes, tuple[tuple[str, int], int, tuple[str, bytes]]] = {}
 
     def _add(self, entry: CachedAnswer) -> None:
-        vector = entry.question_vector
+        vector = entry.question_vector if entry.proposable else _NO_VECTOR
         group, words = (entry.tenant, len(vector)), (entry.tenant, entry.same_words_key)
         rows = self._by_tenant.setdefault(group, _Rows(np.empty((_FIRST_ROWS, len(vector)), np.float32)))
         row = len(rows.keys)

@@ -27,11 +27,15 @@ _FORM: Final = b"FAC1"
 
 
 class EntryKind(StrEnum):
-    """What a cached answer is: answered, abstained, or reviewed by a person and pinned to the question."""
+    """What a cached answer is: answered, abstained, reviewed by a person and pinned to the question, or marked as wrong by one.
+
+    What was marked as wrong is given to nobody; it stands in the place of the answer, so that no other takes it.
+    """
 
     ANSWER = "answer"
     ABSTENTION = "abstention"
     PINNED = "pinned"
+    WRONG = "wrong"
 
 
 @with_config(ConfigDict(extra="forbid", strict=True))
@@ -45,15 +49,27 @@ class CitedUnit:
     labels: tuple[AccessLabel, ...]
 
 
+@with_config(ConfigDict(extra="forbid", strict=True))
+@dataclass(frozen=True, slots=True)
+class CitedDocument:
+    """A page that a cached answer cites, as it was: the digest of its words and of who may read them."""
+
+    id: str
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class CachedAnswer:
     """An answer that may be given again, with everything that decides whether it still may.
 
     `id` is that of the answer which was made. `key` finds the same question of the same tenant and labels under the same prompt,
-    profile and policy; `same_words_key` the same words in another order or form; both have `KEY_BYTES` bytes. `labels`
-    are those of the caller it was made for. `body` is what HTTP sends, as JSON. `vector` is the question's: float32,
-    little-endian, length 1. `created_at` and `expires_at` are seconds since 1970. `cost_usd` is what making it cost, `None` when
-    unknown. `groundedness` in [0, 1] is `None` for an abstention.
+    profile and policy; `same_words_key` the same words in another order or form; both have `KEY_BYTES` bytes. `background` is
+    what was said before, for a question that does not stand alone, else empty. `labels` are those of the caller it was made for.
+    `passages` are the chunks, shortened, that were found for the question, best first. `proposable` says whether it may be
+    proposed for questions in other words: not one that leans on a conversation, and not one that was itself answered from the
+    cache. `body` is what HTTP sends, as JSON. `vector` is the question's: float32, little-endian, length 1. `created_at` and
+    `expires_at` are seconds since 1970. `cost_usd` is what making it cost, and `baseline_usd` what the naive prompt would have
+    cost; `None` when unknown. `groundedness` in [0, 1] is `None` for an abstention.
     """
 
     id: str
@@ -61,9 +77,13 @@ class CachedAnswer:
     key: bytes
     same_words_key: bytes
     question: str
+    background: str
     labels: tuple[AccessLabel, ...]
     kind: EntryKind
     units: tuple[CitedUnit, ...]
+    documents: tuple[CitedDocument, ...]
+    passages: tuple[str, ...]
+    proposable: bool
     generation: str
     prompt_version: str
     profile_version: str
@@ -71,6 +91,7 @@ class CachedAnswer:
     created_at: float
     expires_at: float
     cost_usd: Decimal | None
+    baseline_usd: Decimal | None
     groundedness: float | None
     vector: bytes
     body: bytes
@@ -88,9 +109,13 @@ class _Facts(TypedDict):
     id: str
     tenant: str
     question: str
+    background: str
     labels: tuple[AccessLabel, ...]
     kind: EntryKind
     units: tuple[CitedUnit, ...]
+    documents: tuple[CitedDocument, ...]
+    passages: tuple[str, ...]
+    proposable: bool
     generation: str
     prompt_version: str
     profile_version: str
@@ -98,6 +123,7 @@ class _Facts(TypedDict):
     created_at: float
     expires_at: float
     cost_usd: Decimal | None
+    baseline_usd: Decimal | None
     groundedness: float | None
 
 

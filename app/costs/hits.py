@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from app.costs.errors import LedgerError
-from app.costs.ledger import Spender
+from app.costs.ledger import Ledger, Spender
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ class HitLedger(Protocol):
         Raises:
             LedgerError: It cannot be written; nothing was added.
         """
+
+
+class AnsweringLedger(Ledger, HitLedger, Protocol):
+    """Everything that answering writes down."""
 
 
 class HitBook:

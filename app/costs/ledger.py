@@ -48,10 +48,10 @@ class Spender:
 class Entry:
     """One row of the ledger: an answer's bill with what it was for. Never changed once it is written.
 
-    `id` is the answer's. `at` is in UTC. `question_hash` is the SHA-256 of the normalised question, in hex; `question` its
-    text, `None` once it has been read back without having been kept. `rung_path` names the rungs that ran, in order; `groundedness` is `None` without an
-    answer. `prices` is the version of the price table, `prompt` that of the prompts, `profile` the name of the profile in force,
-    `None` for the plain settings.
+    `id` is the answer's. `at` is in UTC. `question_hash` is the SHA-256 of the normalised question, in hex; `question` its text,
+    which the ledger keeps only where the setting says so, and gives back as `None` otherwise. `rung_path` names the rungs that
+    ran, in order; `groundedness` is `None` without an answer. `prices` is the version of the price table, `prompt` that of the
+    prompts, `profile` the name of the profile in force, `None` for the plain settings.
     """
 
     id: str

@@ -33,6 +33,7 @@ TEXT = st.text(max_size=20)
         created_at=st.floats(0, 1e11),
         expires_at=st.floats(0, 1e11),
         cost_usd=st.none() | st.decimals(0, 100, places=12),
+        baseline_usd=st.none() | st.decimals(0, 100, places=12),
         groundedness=st.none() | st.floats(0, 1),
         vector=st.lists(st.floats(-1, 1, width=32), max_size=4).map(lambda numbers: b"\0" * 4 * len(numbers)),
         body=st.binary(max_size=100),

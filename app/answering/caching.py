@@ -1,0 +1,314 @@
+"""The answer cache in the flow: what is looked up, what is proposed, and what is kept."""
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.answering.answers import Answer, Answered, Draft
+from app.answering.events import Decision, Step
+from app.answering.routing import CACHE
+from app.answering.serving import OpenGeneration
+from app.caching.agreement import Cited, Proposal
+from app.caching.cached_questions import CachedQuestions
+from app.caching.calibration import Calibration
+from app.caching.entries import CachedAnswer, CitedDocument, CitedUnit, EntryKind
+from app.caching.keys import CacheKeys
+from app.caching.store import AnswerStore
+from app.caching.validity import digest_documents, remember_passages, why_invalid
+from app.caching.verdicts import Judgement, Verdict, judge
+from app.costs.receipts import Receipt, ReceiptLine, Stage
+from indexing.documents import AccessScope
+from retrieval.passages import Query
+from retrieval.retriever import Evidence
+
+_NEIGHBOURS: Final = 32
+_PROPOSALS: Final = 8
+"""Of the nearest questions, so many that were asked with the same rights are looked at."""
+
+_WHOLLY_GROUNDED: Final = 1.0
+
+
+class HitKind(StrEnum):
+    """How an answer was found in the cache. `shared` is one that was being made for somebody else at that moment."""
+
+    EXACT = "exact"
+    SAME_WORDS = "same_words"
+    VERIFIED = "verified"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A cached answer that may be given, how it was found, and why that is right, for people."""
+
+    entry: CachedAnswer
+    kind: HitKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A cached answer that only a model's word can let pass, and what was found about it."""
+
+    entry: CachedAnswer
+    answer: Answered
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An answer that was just made, with what it was made from."""
+
+    answer: Answer
+    draft: Draft | None
+    evidence: Evidence
+    vector: NDArray[np.float32]
+    generation: OpenGeneration
+
+
+class AnswerCodec(Protocol):
+    """Writes answers as the bytes that HTTP sends, and reads them back."""
+
+    def encode(self, answer: Answer) -> bytes:
+        """The bytes of an answer."""
+
+    def decode(self, body: bytes) -> Answer:
+        """The answer that bytes hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """What the settings say of the cache.
+
+    `ttl_s` and `abstention_ttl_s` are how long entries are kept at most. `max_wrong_share` in [0, 1] is the share of wrong
+    answers that verified hits may have. `verifier_wrong_share` in [0, 1] is the share of its calls in which the verifying
+    model is taken to err; `None` where no model verifies.
+    """
+
+    ttl_s: float
+    abstention_ttl_s: float
+    max_wrong_share: float
+    verifier_wrong_share: float | None
+
+
+class AnswerCache:
+    """Cached answers, for the flow. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        store: AnswerStore,
+        codec: AnswerCodec,
+        calibration: Callable[[], Calibration],
+        settings: CacheSettings,
+        clock_s: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._codec = codec
+        self._calibration = calibration
+        self._settings = settings
+        self._clock_s = clock_s
+        self._questions = CachedQuestions(store)
+
+    def find(self, keys: CacheKeys, serving: str, generation: OpenGeneration | None = None) -> Hit | None:
+        """The answer to the same question, or to the same words.
+
+        Args:
+            keys: The question's.
+            serving: The id of the generation that serves.
+            generation: That generation, to check entries of earlier ones against; without it they are passed over, and nothing
+                here waits.
+        """
+        exact = self._store.get(keys.exact)
+        if exact and self._may_be_given(exact, keys, serving, generation):
+            return Hit(exact, HitKind.EXACT, "the same question was answered before")
+        self._questions.refresh()
+        for key in self._questions.same_words(keys.tenant, keys.same_words):
+            entry = self._store.get(key)
+            if entry and entry.key != keys.exact and self._may_be_given(entry, keys, serving, generation):
+                return Hit(entry, HitKind.SAME_WORDS, f"the same was asked in other words: {entry.question}")
+        return None
+
+    def propose(
+        self, keys: CacheKeys, vector: NDArray[np.float32], evidence: Evidence, generation: OpenGeneration
+    ) -> Hit | Doubtful | None:
+        """The answer to a question near in meaning, as far as the evidence for the new question carries it.
+
+        Returns:
+            A hit that the evidence proves; else the likeliest one that a model must verify; else nothing.
+        """
+        if keys.query.background or evidence.query != keys.query:
+            return None
+        doubtful: list[Doubtful] = []
+        for entry in self._near(keys, vector, generation):
+            answer = self._codec.decode(entry.body)
+            if not isinstance(answer, Answered):
+                continue
+            proposal = Proposal(Query(entry.question), _cited(entry, answer))
+            settings = self._settings
+            judgement = judge(proposal, evidence, self._calibration(), settings.max_wrong_share, settings.verifier_wrong_share)
+            if judgement.verdict is Verdict.SERVE:
+                return Hit(entry, HitKind.VERIFIED, f"the evidence says that it asks the same as: {entry.question}")
+            if judgement.verdict is Verdict.VERIFY:
+                doubtful.append(Doubtful(entry, answer, judgement))
+        return max(doubtful, key=lambda one: one.judgement.probability or 0.0, default=None)
+
+    def keep(self, keys: CacheKeys, made: Made) -> None:
+        """Keep an answer, if it is one to be given again: wholly grounded, and nothing was missing when it was made."""
+        answer = made.answer
+        if answer.receipt.notes or any(step.decision is Decision.FAIL for step in answer.steps):
+            return
+        if isinstance(answer, Answered) and answer.groundedness < _WHOLLY_GROUNDED:
+            return
+        now = self._clock_s()
+        grounded = answer.groundedness if isinstance(answer, Answered) else None
+        abstained = grounded is None
+        self._put(
+            CachedAnswer(
+                id=answer.id,
+                tenant=keys.tenant,
+                key=keys.exact,
+                same_words_key=keys.same_words,
+                question=keys.query.text,
+                background=keys.query.background,
+                labels=keys.labels,
+                kind=EntryKind.ABSTENTION if abstained else EntryKind.ANSWER,
+                units=_units(made.draft),
+                documents=self._documents(made, keys),
+                passages=remember_passages(made.evidence.passages),
+                proposable=not keys.query.background,
+                generation=made.generation.id,
+                prompt_version=keys.versions.prompt,
+                profile_version=keys.versions.profile,
+                policy_version=keys.versions.policy,
+                created_at=now,
+                expires_at=now + (self._settings.abstention_ttl_s if abstained else self._settings.ttl_s),
+                cost_usd=answer.receipt.cost_usd,
+                baseline_usd=answer.receipt.baseline.cost_usd,
+                groundedness=grounded,
+                vector=made.vector.astype("<f4").tobytes(),
+                body=self._codec.encode(_as_kept(answer)),
+            )
+        )
+
+    def keep_again(self, keys: CacheKeys, hit: Hit, evidence: Evidence, vector: NDArray[np.float32]) -> None:
+        """Keep a verified hit under its new wording too, for whoever asks in that next. It is proposed for no third one."""
+        self._put(
+            replace(
+                hit.entry,
+                key=keys.exact,
+                same_words_key=keys.same_words,
+                question=keys.query.text,
+                kind=EntryKind.ANSWER,
+                passages=remember_passages(evidence.passages),
+                proposable=False,
+                vector=vector.astype("<f4").tobytes(),
+            )
+        )
+
+    def warm_up(self) -> None:
+        """Open the store, and learn which questions it has."""
+        self._questions.refresh()
+
+    def answer(self, entry: CachedAnswer) -> Answer:
+        """The answer that an entry holds."""
+        return self._codec.decode(entry.body)
+
+    def _put(self, entry: CachedAnswer) -> None:
+        known = self._store.get(entry.key)
+        if known is None or known.kind not in {EntryKind.PINNED, EntryKind.WRONG}:
+            self._store.put(entry)
+
+    def _near(self, keys: CacheKeys, vector: NDArray[np.float32], generation: OpenGeneration) -> list[CachedAnswer]:
+        found: list[CachedAnswer] = []
+        for neighbour in self._questions.nearest(keys.tenant, vector, _NEIGHBOURS):
+            entry = self._store.get(neighbour.key)
+            if entry and _same_rules(entry, keys) and self._may_be_given(entry, keys, generation.id, generation):
+                found.append(entry)
+            if len(found) == _PROPOSALS:
+                break
+        return found
+
+    def _may_be_given(self, entry: CachedAnswer, keys: CacheKeys, serving: str, generation: OpenGeneration | None) -> bool:
+        """Whether an entry holds for the generation that serves. One of an earlier generation is checked, and carried over."""
+        if entry.kind is EntryKind.WRONG or not _same_rules(entry, keys):
+            return False
+        if entry.generation == serving:
+            return True
+        if generation is None or entry.kind is EntryKind.ABSTENTION or why_outdated(entry, generation):
+            return False
+        self._store.put(replace(entry, generation=serving))
+        return True
+
+    def _documents(self, made: Made, keys: CacheKeys) -> tuple[CitedDocument, ...]:
+        if made.draft is None:
+            return ()
+        cited = {unit.chunk.document_id for sentence in made.draft.sentences for unit in sentence.units}
+        scope = AccessScope(keys.tenant, frozenset(keys.labels))
+        return digest_documents(made.generation.searcher.document_chunks(sorted(cited), scope))
+
+
+def as_given(answer: Answer, question: str, reason: str, receipt: Receipt) -> Answer:
+    """A cached answer as it is given: to the question as it was asked, with a receipt of its own."""
+    given = replace(answer, question=question, receipt=receipt, steps=(Step(CACHE, Decision.KEEP, reason),))
+    return replace(given, rung=CACHE) if isinstance(given, Answered) else given
+
+
+def _as_kept(answer: Answer) -> Answer:
+    """An answer as the next one gets it, with the time still to be written."""
+    line = ReceiptLine(Stage.CACHE, 0, 0, Decimal(0), 0.0)
+    return as_given(answer, answer.question, "it was answered before", Receipt((line,), answer.receipt.baseline, 0.0))
+
+
+def why_outdated(entry: CachedAnswer, generation: OpenGeneration) -> str | None:
+    """Why an entry does not hold in a generation, in words; `None` when it does. Costs a search, in its reader's rights.
+
+    Raises:
+        SearchError: The index engine failed.
+    """
+    scope = AccessScope(entry.tenant, frozenset(entry.labels))
+    documents = generation.searcher.document_chunks([document.id for document in entry.documents], scope)
+    query = Query(entry.question, entry.background)
+    evidence = generation.retriever.retrieve(query, entry.question_vector, scope)
+    return why_invalid(entry, documents, evidence.passages)
+
+
+def _same_rules(entry: CachedAnswer, keys: CacheKeys) -> bool:
+    """Whether an entry was made for the same rights, and by what answers are made by now."""
+    versions = keys.versions
+    return (entry.tenant, entry.labels, entry.prompt_version, entry.profile_version, entry.policy_version) == (
+        keys.tenant,
+        keys.labels,
+        versions.prompt,
+        versions.profile,
+        versions.policy,
+    )
+
+
+def _units(draft: Draft | None) -> tuple[CitedUnit, ...]:
+    """The units that a draft cites, each once, in the order of their marks."""
+    units: dict[str, CitedUnit] = {}
+    for sentence in draft.sentences if draft else ():
+        for unit in sentence.units:
+            unit_id = unit.chunk.unit_id(unit.position)
+            content = hashlib.sha256(unit.text.encode()).hexdigest()
+            units.setdefault(unit_id, CitedUnit(unit_id, content, unit.chunk.document_id, unit.chunk.labels))
+    return tuple(units.values())
+
+
+def _cited(entry: CachedAnswer, answer: Answered) -> tuple[Cited, ...]:
+    return tuple(
+        Cited(unit.id, citation.quote, (citation.title, *citation.heading_path))
+        for unit, citation in zip(entry.units, answer.citations, strict=True)
+    )
+
+
+def policy_version(parts: Sequence[object]) -> str:
+    """One name for everything that decides how answers are made, besides prompts and profile."""
+    return hashlib.sha256("\x1e".join(map(repr, parts)).encode()).hexdigest()[:12]

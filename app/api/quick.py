@@ -1,0 +1,51 @@
+"""The fast path: questions whose answer is known are answered before anything else is done, on the event loop."""
+
+from collections.abc import Callable
+from typing import Final
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.types import Scope
+
+from app.answering.errors import LabelRefusedError
+from app.answering.questions import Question
+from app.answering.service import AnswerService
+from app.api.callers import Callers
+from app.api.schemas import AskRequest
+from indexing.documents import AccessLabel, AccessScope
+from indexing.errors import LabelError
+
+_JSON: Final = "application/json"
+
+
+class QuickAnswers:
+    """Looks a question up. Whatever is not plainly an answer that is known is left to the usual way, faults included."""
+
+    def __init__(self, service: AnswerService, scope: Callable[[list[AccessLabel]], AccessScope], callers: Callers) -> None:
+        """Put it together.
+
+        Args:
+            service: Knows answers.
+            scope: What a caller who claims these labels may read; raises when he may not claim them.
+            callers: Says who asks, and so whose hit it is.
+        """
+        self._service = service
+        self._scope = scope
+        self._callers = callers
+
+    def __call__(self, body: bytes, scope: Scope) -> bytes | None:
+        """The whole response to a request, or `None`. Takes a fraction of a millisecond, and raises nothing."""
+        request = Request(scope)
+        if not request.headers.get("content-type", "").startswith(_JSON):
+            return None
+        try:
+            asked = AskRequest.model_validate_json(body)
+        except ValidationError:
+            return None
+        if asked.explain or asked.stream or asked.conversation:
+            return None
+        try:
+            readable = self._scope(asked.labels)
+        except (LabelError, LabelRefusedError):
+            return None
+        return self._service.quick(Question(asked.question), readable, self._callers.spender(request))

@@ -1,0 +1,62 @@
+"""Whether a cached answer still holds: what it cites has kept its words and readers, and nothing new answers better."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from app.caching.entries import CachedAnswer, CitedDocument
+from indexing.documents import Chunk
+from retrieval.passages import Passage
+
+REMEMBERED_PASSAGES: Final = 24
+"""How many of the passages found for a question an entry remembers."""
+
+_ID_DIGITS: Final = 12
+
+
+def digest_documents(documents: Mapping[str, Sequence[Chunk]]) -> tuple[CitedDocument, ...]:
+    """What pages say and who may read them, as digests, in the order of their ids.
+
+    A chunk's id is a hash of its words and place, so the ids of all chunks stand for the words of the page. What says the same
+    in another layout has the same digest.
+    """
+    return tuple(CitedDocument(document, _digest(chunks)) for document, chunks in sorted(documents.items()))
+
+
+def remember_passages(passages: Sequence[Passage]) -> tuple[str, ...]:
+    """The chunks that were found, best first, shortened to what tells them apart."""
+    return tuple(_short(passage.chunk.id) for passage in passages[:REMEMBERED_PASSAGES])
+
+
+def why_invalid(entry: CachedAnswer, documents: Mapping[str, Sequence[Chunk]], passages: Sequence[Passage]) -> str | None:
+    """Why an answer may not be given again, in words; `None` when it may.
+
+    Args:
+        entry: The cached answer.
+        documents: The pages that it cites, as they are now and as far as its reader may read them.
+        passages: What is found for its question now, in its reader's rights, best first.
+    """
+    if digest_documents(documents) != entry.documents:
+        gone = {document.id for document in entry.documents} - documents.keys()
+        return "a cited page is gone, or may not be read any more" if gone else "a cited page has changed"
+    cited = {unit.id for unit in entry.units}
+    ranks = [passage.rank for passage in passages if not cited.isdisjoint(_unit_ids(passage.chunk))]
+    if not ranks:
+        return "what it cites is not found for the question any more"
+    known = set(entry.passages)
+    if any(_short(passage.chunk.id) not in known for passage in passages[: max(ranks)]):
+        return "a passage that was not there before answers the question as well"
+    return None
+
+
+def _digest(chunks: Sequence[Chunk]) -> str:
+    parts = [f"{chunk.id} {' '.join(sorted(chunk.labels))}" for chunk in chunks]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _short(chunk_id: str) -> str:
+    return chunk_id.replace("-", "")[:_ID_DIGITS]
+
+
+def _unit_ids(chunk: Chunk) -> set[str]:
+    return {chunk.unit_id(position) for position in range(len(chunk.units))}

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.costs.confidence import UsdBounds, share_bounds
 from app.costs.forecast import Measurement, Month
+from app.costs.hits import HitSum
 from app.costs.pricing import plain_usd
 from app.costs.receipts import Stage
 from app.costs.reports import Grouping, Summary, Verdict
@@ -37,10 +38,19 @@ class FeedbackShape(_Shape):
     verdict: Verdict
 
 
+class HitShape(_Shape):
+    """Cache hits of one kind: how many, what those saved whose saving is known, and how many others there are."""
+
+    count: int
+    saved_usd: str
+    unknown_saved: int
+
+
 class SummaryShape(_Shape):
     """One group of a report, or the whole.
 
-    `spent_usd` and `saved_usd` leave out what is unknown, and say of how many entries. `low` and `high` bound
+    `spent_usd` and `saved_usd` leave out what is unknown, and say of how many entries and cache hits. Cache hits are no entries,
+    but count among the answers. `low` and `high` bound
     `cost_per_good_answer_usd` with 95 % confidence.
     """
 
@@ -49,6 +59,7 @@ class SummaryShape(_Shape):
     unknown_cost_entries: int
     saved_usd: str | None
     unknown_saved_entries: int
+    unknown_saved_hits: int
     entries: int
     answers: int
     abstentions: int
@@ -64,6 +75,9 @@ class SummaryShape(_Shape):
     good_share: float | None
     zero_token_answers: int
     zero_token_share: float | None
+    cached_answers: int
+    cached_share: float | None
+    cache_hits: int
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int
@@ -71,12 +85,16 @@ class SummaryShape(_Shape):
 
 
 class ReportShape(_Shape):
-    """What was spent from `since` up to, not including, `until` (ISO 8601, in UTC): in all, and by group when asked for."""
+    """What was spent from `since` up to, not including, `until` (ISO 8601, in UTC): in all, and by group when asked for.
+
+    `hits` are the cache hits by kind.
+    """
 
     since: str
     until: str
     by: Grouping | None
     total: SummaryShape
+    hits: dict[str, HitShape]
     groups: list[SummaryShape]
 
 
@@ -157,6 +175,7 @@ def summary_shape(summary: Summary) -> SummaryShape:
         unknown_cost_entries=summary.unknown_cost_entries,
         saved_usd=plain_usd(summary.saved_usd),
         unknown_saved_entries=summary.unknown_saved_entries,
+        unknown_saved_hits=summary.hits.unknown_saved,
         entries=summary.entries,
         answers=summary.answers,
         abstentions=summary.abstentions,
@@ -172,11 +191,19 @@ def summary_shape(summary: Summary) -> SummaryShape:
         good_share=summary.good_share,
         zero_token_answers=summary.zero_token_answers,
         zero_token_share=summary.zero_token_share,
+        cached_answers=summary.cached_answers,
+        cached_share=summary.cached_share,
+        cache_hits=summary.cache_hits,
         input_tokens=summary.input_tokens,
         cached_input_tokens=summary.cached_input_tokens,
         output_tokens=summary.output_tokens,
         groundedness=summary.groundedness,
     )
+
+
+def hit_shape(hits: HitSum) -> HitShape:
+    """Cache hits of one kind, as every surface writes them."""
+    return HitShape(count=hits.count, saved_usd=plain_usd(hits.saved_usd) or "0", unknown_saved=hits.unknown_saved)
 
 
 def forecast_shape(since: datetime, until: datetime, measured: Measurement, months: Sequence[Month]) -> ForecastShape:

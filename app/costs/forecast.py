@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Final
 
 from app.costs.confidence import UsdBounds, mean_bounds
+from app.costs.hits import HitSum
 from app.costs.ledger import Entry, Outcome, Surface
 from app.costs.receipts import Stage
-from app.costs.reports import LedgerReader
+from app.costs.reports import NO_HITS, LedgerReader
 
 VOLUMES: Final = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 """The questions a day that every forecast shows."""
@@ -44,10 +45,11 @@ class StageAverage:
 class Averages:
     """What a question takes on average, as measured.
 
-    `questions` counts what people asked, whatever came of it; what Farthing did of its own accord, such as audits, is shared out
-    among them, and questions of an evaluation are left out. `cost_usd` is `None` without questions or when the cost of a call is
-    unknown: of how many entries, says `unknown_cost_entries`. `bounds` is the 95 % interval of `cost_usd`; `None` with it, and
-    for fewer than two questions. `stages` are those that cost something or used tokens, in the order of the flow.
+    `questions` counts what people asked, whatever came of it, and among it cache hits, which cost nothing and take no time. What
+    Farthing did of its own accord, such as audits, is shared out among them, and questions of an evaluation are left out.
+    `cost_usd` is `None` without questions or when the cost of a call is unknown: of how many entries, says
+    `unknown_cost_entries`. `bounds` is the 95 % interval of `cost_usd`; `None` with it, and for fewer than two questions.
+    `stages` are those that cost something or used tokens, in the order of the flow.
 
     `naive_usd` is the naive prompt's cost over the `naive_questions` for which it is known; `None` without any. `own_ms` is the
     time of the steps that called no model. `zero_token_share` is the share of the answers for which no model read or wrote
@@ -115,8 +117,12 @@ class _StageSum:
 
 @dataclass(slots=True)
 class _Sums:
-    """What the entries add up to. `asked_usd` and `asked_usd2` are the costs of the questions, and their squares."""
+    """What entries and cache hits add up to.
 
+    `read` counts the entries. `asked_usd` and `asked_usd2` are the costs of the questions, and their squares.
+    """
+
+    read: int = 0
     questions: int = 0
     answers: int = 0
     zero_token_answers: int = 0
@@ -139,21 +145,25 @@ def measure_ledger(reader: LedgerReader, since: datetime, until: datetime) -> Me
     Raises:
         LedgerError: It cannot be read.
     """
-    (total,) = reader.summary(since, until, None)
-    if total.entries > SAMPLE_ENTRIES:
-        slices = _slices(since, until, SAMPLE_ENTRIES / total.entries)
-        averages = measure(entry for period in slices for entry in reader.entries(*period))
-        if averages.questions > SAMPLE_ENTRIES * _ENOUGH:
-            return Measurement(averages, total.entries, sampled=True)
-    return Measurement(measure(reader.entries(since, until)), total.entries, sampled=False)
+    surfaces = reader.summary(since, until, "surface")
+    entries = sum(row.entries for row in surfaces)
+    hits = NO_HITS
+    for row in surfaces:
+        if row.name not in {Surface.EVAL, Surface.BACKGROUND}:
+            hits = hits.plus(row.hits)
+    if entries > SAMPLE_ENTRIES:
+        slices = _slices(since, until, SAMPLE_ENTRIES / entries)
+        sums = _add_up(entry for period in slices for entry in reader.entries(*period))
+        if sums.questions > SAMPLE_ENTRIES * _ENOUGH:
+            _count_hits(hits, Decimal(sums.read) / entries, sums)
+            return Measurement(_averages(sums), entries, sampled=True)
+    return Measurement(measure(reader.entries(since, until), hits), entries, sampled=False)
 
 
-def measure(entries: Iterable[Entry]) -> Averages:
-    """What the questions of the ledger took on average. Entries are read one by one, however many there are."""
-    sums = _Sums()
-    for entry in entries:
-        if entry.spender.surface is not Surface.EVAL:
-            _count(entry, sums)
+def measure(entries: Iterable[Entry], hits: HitSum = NO_HITS) -> Averages:
+    """What questions took on average. Entries are read one by one, however many there are; `hits` were asked beside them."""
+    sums = _add_up(entries)
+    _count_hits(hits, Decimal(1), sums)
     return _averages(sums)
 
 
@@ -172,6 +182,25 @@ def _slices(since: datetime, until: datetime, share: float) -> list[tuple[dateti
     step = (until - since) / _SLICES
     begins = [since + step * (number + (1 - share) / 2) for number in range(_SLICES)]
     return [(begin, begin + step * share) for begin in begins]
+
+
+def _add_up(entries: Iterable[Entry]) -> _Sums:
+    sums = _Sums()
+    for entry in entries:
+        sums.read += 1
+        if entry.spender.surface is not Surface.EVAL:
+            _count(entry, sums)
+    return sums
+
+
+def _count_hits(hits: HitSum, share: Decimal, sums: _Sums) -> None:
+    """Count in the share of the cache hits that belongs to the share of the entries that was read."""
+    count = round(hits.count * share)
+    sums.questions += count
+    sums.answers += count
+    sums.zero_token_answers += count
+    sums.naive_usd += hits.saved_usd * share  # what costs nothing saves all that the naive prompt would cost
+    sums.naive_questions += round((hits.count - hits.unknown_saved) * share)
 
 
 def _count(entry: Entry, sums: _Sums) -> None:

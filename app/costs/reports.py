@@ -1,16 +1,22 @@
 """What the ledger adds up to: the figures of a report, the arithmetic between them, and the port that reads them."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
+from app.costs.hits import HitSum
 from app.costs.ledger import Entry
 
 Grouping: TypeAlias = Literal["team", "person", "model", "rung", "stage", "surface", "day"]
 """What a report can be broken down by."""
+
+CACHE_RUNG: Final = "cache"
+"""The rung that cache hits belong to, beside the entries that ended on it."""
+
+NO_HITS: Final = HitSum()
 
 
 class Verdict(StrEnum):
@@ -22,7 +28,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of one group of entries, or of all of them.
+    """The figures of one group of entries and cache hits, or of all of them.
 
     `name` is the team, person, model, rung, stage, surface or day (`2026-11-22`, in UTC); `None` for what belongs to none of
     them, and for the whole. `entries` counts all, `answers`, `abstentions`, `failed` and `lost` those with that outcome.
@@ -34,9 +40,12 @@ class Summary:
     or stage that it has a line of; `saved_usd` is `None`, because a saving does not split. Broken down by rung, money and tokens
     are those of the rung's lines, and everything else is of the entries that ended on that rung.
 
-    `zero_token_answers` are answers for which no model read or wrote anything. `right_answers` and `wrong_answers` count answers
-    by the last verdict on each; `good_answers` are right and wholly grounded. `groundedness` is the mean over the entries that
-    have one, in [0, 1]; `None` without any.
+    `zero_token_answers` are answers for which no model read or wrote anything; `cached_answers` those from the cache. `hits` are
+    the cache hits, which are no entries: each counts among all three kinds of answers, and its saving, where known, in
+    `saved_usd`; `hits.unknown_saved` counts the others. Broken down by model or stage there are none.
+
+    `right_answers` and `wrong_answers` count answers by the last verdict on each; `good_answers` are right and wholly grounded.
+    `groundedness` is the mean over the entries that have one, in [0, 1]; `None` without any.
     """
 
     name: str | None
@@ -53,10 +62,17 @@ class Summary:
     output_tokens: int
     cached_input_tokens: int
     zero_token_answers: int
+    cached_answers: int
     right_answers: int
     wrong_answers: int
     good_answers: int
     groundedness: float | None
+    hits: HitSum = NO_HITS
+
+    @property
+    def cache_hits(self) -> int:
+        """How many cache hits there were."""
+        return self.hits.count
 
     @property
     def cost_per_answer_usd(self) -> Decimal | None:
@@ -87,16 +103,39 @@ class Summary:
         """The share of the answers for which no model read or wrote anything; `None` without answers."""
         return self.zero_token_answers / self.answers if self.answers else None
 
+    @property
+    def cached_share(self) -> float | None:
+        """The share of the answers that came from the cache; `None` without answers."""
+        return self.cached_answers / self.answers if self.answers else None
+
+    def with_hits(self, hits: HitSum) -> "Summary":
+        """The same with cache hits counted in."""
+        return replace(
+            self,
+            answers=self.answers + hits.count,
+            zero_token_answers=self.zero_token_answers + hits.count,
+            cached_answers=self.cached_answers + hits.count,
+            saved_usd=(self.saved_usd or Decimal(0)) + hits.saved_usd,
+            hits=self.hits.plus(hits),
+        )
+
 
 class LedgerReader(Protocol):
     """Reads the ledger for reports, and takes in what people say of the answers."""
 
     def summary(self, since: datetime, until: datetime, by: Grouping | None) -> Sequence[Summary]:
-        """Add up the entries from `since` up to, not including, `until`.
+        """Add up the entries from `since` up to, not including, `until`, and the cache hits of all days that this touches.
 
         Returns:
             One row a group: days in order, everything else by what was spent, most first, then by name. With `by=None` exactly
-            one row; otherwise none for a group without entries.
+            one row; otherwise none for a group without entries and hits.
+
+        Raises:
+            LedgerError: It cannot be read.
+        """
+
+    def hits(self, since: datetime, until: datetime) -> Mapping[str, HitSum]:
+        """The cache hits that `summary` counts in, by kind.
 
         Raises:
             LedgerError: It cannot be read.
@@ -116,3 +155,34 @@ class LedgerReader(Protocol):
             UnknownEntryError: No entry has this id.
             LedgerError: It cannot be written.
         """
+
+
+def add_hits_to(rows: Iterable[Summary], hits: Mapping[str | None, HitSum]) -> list[Summary]:
+    """Count the hits of each group, by name, into its row. A group of nothing but hits gets a row of its own."""
+    summaries = {row.name: row for row in rows}
+    for name, found in hits.items():
+        summaries[name] = summaries.get(name, replace(_NOTHING, name=name)).with_hits(found)
+    return list(summaries.values())
+
+
+_NOTHING: Final = Summary(
+    name=None,
+    entries=0,
+    answers=0,
+    abstentions=0,
+    failed=0,
+    lost=0,
+    spent_usd=Decimal(0),
+    unknown_cost_entries=0,
+    saved_usd=Decimal(0),
+    unknown_saved_entries=0,
+    input_tokens=0,
+    output_tokens=0,
+    cached_input_tokens=0,
+    zero_token_answers=0,
+    cached_answers=0,
+    right_answers=0,
+    wrong_answers=0,
+    good_answers=0,
+    groundedness=None,
+)

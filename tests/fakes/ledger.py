@@ -2,23 +2,24 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from app.costs.budgets import Limit, Payer, Period, Standing, period_start
 from app.costs.errors import UnknownEntryError
+from app.costs.hits import HitGroup, HitSum
 from app.costs.ledger import Entry, Hold, Outcome, Spender
 from app.costs.limits import Used, binding_limits, limit_use, payers, require_room
 from app.costs.receipts import ReceiptLine
-from app.costs.reports import Grouping, Summary, Verdict
+from app.costs.reports import CACHE_RUNG, Grouping, Summary, Verdict, add_hits_to
 
 _Account = tuple[Payer, str, Period, datetime]
 
 
 class FakeLedger:
-    """`Ledger` and `LedgerReader`. Its entries lie open in `written`."""
+    """`Ledger`, `HitLedger` and `LedgerReader`. Its entries lie open in `written`."""
 
     def __init__(self, limits: Sequence[Limit] = (), clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.written: dict[str, Entry] = {}
@@ -28,6 +29,7 @@ class FakeLedger:
         self._used: dict[_Account, Used] = defaultdict(Used)
         self._holds: dict[str, list[tuple[Hold, datetime]]] = defaultdict(list)
         self._verdicts: dict[str, Verdict] = {}
+        self._hits: dict[HitGroup, HitSum] = defaultdict(HitSum)
 
     def standing(self, spender: Spender) -> Standing:
         now = self._clock()
@@ -68,10 +70,15 @@ class FakeLedger:
                     unknown_entries=used.unknown_entries + (cost is None),
                 )
 
+    def add_hits(self, hits: Mapping[HitGroup, HitSum]) -> None:
+        with self._lock:
+            for group, found in hits.items():
+                self._hits[group] = self._hits[group].plus(found)
+
     def summary(self, since: datetime, until: datetime, by: Grouping | None) -> Sequence[Summary]:
         entries = list(self.entries(since, until))
         if by is None:
-            return [self._summary(None, entries, entries, None)]
+            return add_hits_to([self._summary(None, entries, entries, None)], self._hits_by(since, until, lambda _: None))
         lines, ended = defaultdict(list), defaultdict(list)
         for entry in entries:
             for name in {_line_name(line, by, entry) for line in entry.receipt.lines}:
@@ -79,9 +86,14 @@ class FakeLedger:
             for name in {entry.rung_path[-1] if entry.rung_path else None} if by == "rung" else _entry_names(entry, by):
                 ended[name].append(entry)
         rows = [self._summary(name, lines[name], ended[name], by) for name in {*lines, *ended}]
+        if by not in {"model", "stage"}:
+            rows = add_hits_to(rows, self._hits_by(since, until, lambda group: _hit_name(group, by)))
         if by == "day":
             return sorted(rows, key=lambda row: row.name or "")
         return sorted(rows, key=lambda row: (-row.spent_usd, row.name is None, row.name or ""))
+
+    def hits(self, since: datetime, until: datetime) -> Mapping[str, HitSum]:
+        return {str(kind): found for kind, found in self._hits_by(since, until, lambda group: group.kind).items()}
 
     def entries(self, since: datetime, until: datetime) -> Iterator[Entry]:
         yield from sorted((e for e in self.written.values() if since <= e.at < until), key=lambda entry: entry.at)
@@ -90,6 +102,15 @@ class FakeLedger:
         if answer_id not in self.written:
             raise UnknownEntryError(f"The ledger has no answer {answer_id!r}.")
         self._verdicts[answer_id] = verdict
+
+    def _hits_by(self, since: datetime, until: datetime, name: Callable[[HitGroup], str | None]) -> dict[str | None, HitSum]:
+        sums: dict[str | None, HitSum] = defaultdict(HitSum)
+        first, last = since.astimezone(UTC).date(), (until - timedelta(microseconds=1)).astimezone(UTC).date()
+        with self._lock:
+            for group, found in self._hits.items():
+                if first <= group.day <= last:
+                    sums[name(group)] = sums[name(group)].plus(found)
+        return sums
 
     def _of(self, limit: Limit, name: str, now: datetime) -> Used:
         return self._used[limit.payer, name, limit.period, period_start(limit.period, now)]
@@ -123,6 +144,7 @@ class FakeLedger:
             output_tokens=sum(line.output_tokens for _, line in lines),
             cached_input_tokens=sum(line.cached_input_tokens for _, line in lines),
             zero_token_answers=sum(not (e.receipt.input_tokens or e.receipt.output_tokens) for e in answers),
+            cached_answers=sum(entry.rung_path[-1:] == (CACHE_RUNG,) for entry in answers),
             right_answers=len(right),
             wrong_answers=sum(self._verdicts.get(entry.id) is Verdict.WRONG for entry in answers),
             good_answers=sum((entry.groundedness or 0) >= 1 for entry in right),
@@ -149,6 +171,12 @@ def _entry_names(entry: Entry, by: Grouping) -> set[str | None]:
             "day": entry.at.astimezone(UTC).date().isoformat(),
         }[by]
     }
+
+
+def _hit_name(group: HitGroup, by: Grouping) -> str | None:
+    spender = group.spender
+    of_hit = {"team": spender.team, "person": spender.person, "surface": spender.surface.value, "rung": CACHE_RUNG}
+    return of_hit[by] if by in of_hit else group.day.isoformat()
 
 
 def _line_name(line: ReceiptLine, by: Grouping, entry: Entry) -> str | None:

@@ -1,8 +1,9 @@
 """What is written into the ledger's tables, each function within a transaction of its caller."""
 
+import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,9 +14,10 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.adapters.sql.money import from_pico, to_pico
-from app.adapters.sql.schema import BUDGET_USE, ENTRIES, ENTRY_LINES, HOLDS, QUESTION_TEXTS, from_us, to_us
+from app.adapters.sql.schema import BUDGET_USE, CACHE_HITS, ENTRIES, ENTRY_LINES, HOLDS, QUESTION_TEXTS, from_us, to_us
 from app.costs.baseline import NaivePrompt
 from app.costs.budgets import Period, period_start
+from app.costs.hits import HitGroup, HitSum
 from app.costs.ledger import Entry, Hold, Outcome, Spender, Surface
 from app.costs.limits import Used, payers
 from app.costs.receipts import Receipt, ReceiptLine, Stage
@@ -106,6 +108,16 @@ def lose(connection: Connection, answer_id: str) -> None:
         entry = replace(entry, id=f"{answer_id}-lost-{uuid.uuid4().hex[:12]}")
         _append(connection, entry, keep_text=False)
     _book_entry(connection, entry, holds, entry.at)
+
+
+def add_hits(connection: Connection, hits: Mapping[HitGroup, HitSum]) -> None:
+    """Add to what each group of cache hits has, and make those that are missing."""
+    # In one order always, so that two processes never wait for each other.
+    rows = sorted((_hit_columns(group, found) for group, found in hits.items()), key=lambda row: (row["day"], row["group_hash"]))
+    if rows:
+        insert = _insert(connection, CACHE_HITS)
+        added = {name: CACHE_HITS.c[name] + insert.excluded[name] for name in ("hits", "saved_pico_usd", "unknown_saved")}
+        connection.execute(insert.on_conflict_do_update(index_elements=[*CACHE_HITS.primary_key], set_=added), rows)
 
 
 def _append(connection: Connection, entry: Entry, *, keep_text: bool) -> bool:
@@ -211,6 +223,18 @@ def _book(connection: Connection, changes: dict[Account, Change]) -> Sequence[Ro
     keys = [column.name for column in BUDGET_USE.primary_key]
     added = {column.name: column + insert.excluded[column.name] for column in BUDGET_USE.c if column.name not in keys}
     return connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=added).returning(*BUDGET_USE.c), rows).all()
+
+
+def _hit_columns(group: HitGroup, hits: HitSum) -> dict[str, Any]:
+    facts = {"answer_id": group.answer_id, "kind": group.kind, **_spender_columns(group.spender)}
+    return {
+        "day": group.day.isoformat(),
+        "group_hash": hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest(),
+        **facts,
+        "hits": hits.count,
+        "saved_pico_usd": to_pico(hits.saved_usd),
+        "unknown_saved": hits.unknown_saved,
+    }
 
 
 def _insert(connection: Connection, table: sa.Table) -> Any:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from app.adapters.sql.pending import PendingFile
 from app.adapters.sql.schema import BUDGET_USE, HOLDS, to_us
 from app.costs.budgets import Limit, Standing, period_start
 from app.costs.errors import LedgerError, LedgerRefusedError
+from app.costs.hits import HitGroup, HitSum
 from app.costs.ledger import Entry, Hold, Spender
 from app.costs.limits import Used, binding_limits, limit_use, require_room
 
@@ -27,11 +28,12 @@ _log = logging.getLogger(__name__)
 
 
 class SqlLedger:
-    """`Ledger` over SQLite or PostgreSQL. Opened by its first use. Safe to use from several threads and processes.
+    """`Ledger` and `HitLedger` over SQLite or PostgreSQL. Opened by its first use.
 
-    At its first use, and about once a minute from then on, it looks for holds whose process died, and settles them as lost: those
-    of processes on this machine as soon as they are gone, those of other machines after `lost_after_s`. An entry that turns up
-    after its answer was booked as lost changes nothing: the bill stays at its worst case.
+    Safe to use from several threads and processes. At its first use, and about once a minute from then on, it looks for holds
+    whose process died, and settles them as lost: those of processes on this machine as soon as they are gone, those of other
+    machines after `lost_after_s`. An entry that turns up after its answer was booked as lost changes nothing: the bill stays at
+    its worst case.
     """
 
     def __init__(
@@ -127,6 +129,16 @@ class SqlLedger:
         except LedgerError as error:
             _log.warning("The bill of answer %s waits in a file: %s", entry.id, error)
             self._pending.keep(entry, now)
+
+    def add_hits(self, hits: Mapping[HitGroup, HitSum]) -> None:
+        """Add to what each group of cache hits has, in one transaction.
+
+        Raises:
+            LedgerRefusedError: The ledger cannot hold such sums; nothing was added.
+            LedgerError: It cannot be written now; nothing was added.
+        """
+        with self._database.writing() as connection:
+            booking.add_hits(connection, hits)
 
     def recover(self) -> None:
         """Write what waits, and settle as lost the holds whose process died. Another process that is at it is left to it.

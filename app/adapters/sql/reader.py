@@ -2,8 +2,8 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -12,12 +12,13 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row
 
 from app.adapters.sql.database import LedgerDatabase
 from app.adapters.sql.money import from_pico
-from app.adapters.sql.schema import ENTRIES, ENTRY_LINES, FEEDBACK, QUESTION_TEXTS, from_us, to_us
+from app.adapters.sql.schema import CACHE_HITS, ENTRIES, ENTRY_LINES, FEEDBACK, QUESTION_TEXTS, from_us, to_us
 from app.costs.baseline import NaivePrompt
 from app.costs.errors import UnknownEntryError
+from app.costs.hits import HitSum
 from app.costs.ledger import Entry, Outcome, Spender, Surface
 from app.costs.receipts import Receipt, ReceiptLine, Stage
-from app.costs.reports import Grouping, Summary, Verdict
+from app.costs.reports import CACHE_RUNG, Grouping, Summary, Verdict, add_hits_to
 
 _PAGE: Final = 1_000
 _DAY_US: Final = 86_400_000_000
@@ -33,6 +34,13 @@ _ENTRY_GROUPS: Final = {
     "rung": ENTRIES.c.last_rung,
     "day": ENTRIES.c.at_us // _DAY_US,
 }
+_HIT_GROUPS: Final = {
+    "team": CACHE_HITS.c.team,
+    "person": CACHE_HITS.c.person,
+    "surface": CACHE_HITS.c.surface,
+    "rung": sa.literal(CACHE_RUNG),
+    "day": CACHE_HITS.c.day,
+}
 
 
 class SqlLedgerReader:
@@ -44,7 +52,9 @@ class SqlLedgerReader:
         self._clock = clock
 
     def summary(self, since: datetime, until: datetime, by: Grouping | None) -> Sequence[Summary]:
-        """Add up the entries from `since` up to, not including, `until`. What a row holds stands with `Summary`.
+        """Add up the entries from `since` up to, not including, `until`, and the cache hits of all days that this touches.
+
+        What a row holds stands with `Summary`.
 
         Raises:
             LedgerError: It cannot be read.
@@ -61,9 +71,21 @@ class SqlLedgerReader:
                 group = _ENTRY_GROUPS[by] if by else sa.null()
                 found = connection.execute(_of_entries(group, ENTRIES, within, money=True, whole=by is None))
                 summaries = [_merged(_name(row.name, by), row, row) for row in found]
+            if by is None or by in _HIT_GROUPS:
+                group = _HIT_GROUPS[by] if by else sa.null()
+                summaries = add_hits_to(summaries, _hits(connection, group, since, until))
         if by == "day":
             return sorted(summaries, key=lambda row: row.name or "")
         return sorted(summaries, key=lambda row: (-row.spent_usd, row.name is None, row.name or ""))
+
+    def hits(self, since: datetime, until: datetime) -> Mapping[str, HitSum]:
+        """The cache hits that `summary` counts in, by kind.
+
+        Raises:
+            LedgerError: It cannot be read.
+        """
+        with self._database.reading() as connection:
+            return {str(kind): found for kind, found in _hits(connection, CACHE_HITS.c.kind, since, until).items()}
 
     def entries(self, since: datetime, until: datetime) -> Iterator[Entry]:
         """The entries from `since` up to, not including, `until`, in the order of their time, then of their writing.
@@ -177,6 +199,7 @@ def _of_entries(
             _count(ENTRIES.c.saved_pico_usd.is_(None), "unknown_saved"),
             *_tokens(ENTRIES),
             _count(sa.and_(answered, ENTRIES.c.input_tokens + ENTRIES.c.output_tokens == 0), "zero_token"),
+            _count(sa.and_(answered, ENTRIES.c.last_rung == CACHE_RUNG), "cached"),
             _count(right, "right"),
             _count(sa.and_(answered, said.c.verdict == Verdict.WRONG.value), "wrong"),
             _count(sa.and_(right, ENTRIES.c.groundedness >= _WHOLLY_GROUNDED), "good"),
@@ -186,6 +209,21 @@ def _of_entries(
         .where(within)
     )
     return statement if whole else statement.group_by(group)
+
+
+def _hits(connection: Connection, group: ColumnElement[Any], since: datetime, until: datetime) -> dict[str | None, HitSum]:
+    """The sums of the days that the time touches, by group."""
+    first, last = (from_us(to_us(at)).date().isoformat() for at in (since, until - timedelta(microseconds=1)))
+    named = sa.select(group.label("name"), CACHE_HITS).where(CACHE_HITS.c.day.between(first, last)).subquery()
+    statement: sa.Select[Any] = sa.select(
+        named.c.name,
+        sa.func.sum(named.c.hits).label("hits"),
+        *_sums(named.c.saved_pico_usd, "saved"),
+        sa.func.sum(named.c.unknown_saved).label("unknown_saved"),
+    ).group_by(named.c.name)
+    return {
+        row.name: HitSum(int(row.hits), _total(row, "saved"), int(row.unknown_saved)) for row in connection.execute(statement)
+    }
 
 
 def _total(row: Row[Any], label: str) -> Decimal:
@@ -211,6 +249,7 @@ def _merged(name: str | None, spent: Row[Any] | None, figures: Row[Any] | None) 
         output_tokens=int(spent.output_tokens) if spent else 0,
         cached_input_tokens=int(spent.cached_input_tokens) if spent else 0,
         zero_token_answers=figures.zero_token if figures else 0,
+        cached_answers=figures.cached if figures else 0,
         right_answers=figures.right if figures else 0,
         wrong_answers=figures.wrong if figures else 0,
         good_answers=figures.good if figures else 0,

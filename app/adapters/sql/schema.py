@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 VERSION_TABLE: Final = "ledger_version"
-REVISIONS: Final = ("0001", "0002")
+REVISIONS: Final = ("0001", "0002", "0003")
 """Every revision of the tables, oldest first; the last is this release's."""
 
 METADATA: Final = MetaData()
@@ -110,6 +110,22 @@ FEEDBACK: Final = Table(
     Column("verdict", Text, nullable=False),
     Column("person", Text),
     Column("comment", Text),
+)
+
+CACHE_HITS: Final = Table(
+    "cache_hits",
+    METADATA,
+    Column("day", String(10), primary_key=True),  # a date
+    Column("group_hash", String(64), primary_key=True),  # of the columns down to api_key: a key takes no NULL
+    Column("answer_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("surface", Text, nullable=False),
+    Column("person", Text),
+    Column("team", Text),
+    Column("api_key", Text),
+    Column("hits", BigInteger, nullable=False),
+    Column("saved_pico_usd", BigInteger, nullable=False),
+    Column("unknown_saved", BigInteger, nullable=False),
 )
 
 

@@ -1,7 +1,7 @@
 """`farthing costs`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, get_args
@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.text import Text
 
 from app import bootstrap
-from app.api.cost_schemas import ReportShape, SummaryShape, good_answer_bounds, moment, summary_shape
+from app.api.cost_schemas import ReportShape, SummaryShape, good_answer_bounds, hit_shape, moment, summary_shape
 from app.cli import OK
 from app.cli.figures import amount, bar, counted, percent, print_whole, sparkline
 from app.cli.rendering import complain, console, printable, table
 from app.cli.since import parse_since
 from app.costs.csv_rows import write_rows
 from app.costs.focus import FOCUS_COLUMNS, charges, focus_rows
+from app.costs.hits import HitSum
 from app.costs.reports import Grouping, LedgerReader, Summary
 from app.errors import CommandError
 from app.settings import Settings, load_settings
@@ -43,37 +44,56 @@ def run(since: str, by: str | None, *, as_json: bool, as_csv: bool, as_focus: bo
             _write_focus(reader, start, until, settings)
             return OK
         (total,) = reader.summary(start, until, None)
+        hits = reader.hits(start, until)
         groups = reader.summary(start, until, grouping) if grouping else []
         unpriced = _unpriced(reader, start, until) if total.unknown_cost_entries else []
     if as_json:
-        print(report_shape(start, until, grouping, total, groups).model_dump_json())
+        print(report_shape(start, until, grouping, total, hits, groups).model_dump_json())
     elif as_csv:
         rows = groups if grouping else [total]
         columns = tuple(SummaryShape.model_fields)
         write_rows(sys.stdout, columns, ([getattr(summary_shape(row), column) for column in columns] for row in rows))
     else:
-        show(start, total, unpriced, grouping, groups, console(sys.stdout))
+        show(start, total, hits, unpriced, grouping, groups, console(sys.stdout))
     return OK
 
 
-def report_shape(since: datetime, until: datetime, by: Grouping | None, total: Summary, groups: Sequence[Summary]) -> ReportShape:
+def report_shape(
+    since: datetime,
+    until: datetime,
+    by: Grouping | None,
+    total: Summary,
+    hits: Mapping[str, HitSum],
+    groups: Sequence[Summary],
+) -> ReportShape:
     """The report as `--json` prints it."""
     return ReportShape(
-        since=moment(since), until=moment(until), by=by, total=summary_shape(total), groups=[summary_shape(row) for row in groups]
+        since=moment(since),
+        until=moment(until),
+        by=by,
+        total=summary_shape(total),
+        hits={kind: hit_shape(found) for kind, found in sorted(hits.items())},
+        groups=[summary_shape(row) for row in groups],
     )
 
 
 def show(
-    since: datetime, total: Summary, unpriced: Sequence[str], by: Grouping | None, groups: Sequence[Summary], out: Console
+    since: datetime,
+    total: Summary,
+    hits: Mapping[str, HitSum],
+    unpriced: Sequence[str],
+    by: Grouping | None,
+    groups: Sequence[Summary],
+    out: Console,
 ) -> None:
     """Print a report for a person: the headline figures, then the groups."""
-    if not total.entries:
+    if not total.entries and not total.cache_hits:
         out.print(
             f"Nothing was asked since {since:%Y-%m-%d %H:%M} UTC, so nothing was spent. "
             "Ask with `farthing ask QUESTION`, or look further back with --since."
         )
         return
-    _show_headline(since, total, unpriced, out)
+    _show_headline(since, total, hits, unpriced, out)
     if by:
         out.print()
         _show_groups(by, total, groups, out)
@@ -105,7 +125,7 @@ def _write_focus(reader: LedgerReader, since: datetime, until: datetime, setting
         complain(f"The cost of some calls is unknown ({', '.join(unknown)}); the cost columns of their rows are empty.")
 
 
-def _show_headline(since: datetime, total: Summary, unpriced: Sequence[str], out: Console) -> None:
+def _show_headline(since: datetime, total: Summary, hits: Mapping[str, HitSum], unpriced: Sequence[str], out: Console) -> None:
     if total.unknown_cost_entries:
         out.print(
             Text(
@@ -116,18 +136,20 @@ def _show_headline(since: datetime, total: Summary, unpriced: Sequence[str], out
         )
         out.print()
     out.print(Text(f"since {since:%Y-%m-%d %H:%M} UTC", style="dim"))
-    for name, figure, words in _headline(total):
+    for name, figure, words in _headline(total, hits):
         line = Text(f"{name:32}")
         line.append(f"{figure:>12}", style="bold")
         line.append(f"  {words}" if words else "", style="dim")
         out.print(line)
 
 
-def _headline(total: Summary) -> list[tuple[str, str, str]]:
+def _headline(total: Summary, hits: Mapping[str, HitSum]) -> list[tuple[str, str, str]]:
     """Name, figure and remark of each line."""
     saved_words = "against the naive prompt, computed"
-    if total.unknown_saved_entries:
-        saved_words += f"; unknown for {_entries(total.unknown_saved_entries)}, left out"
+    unsaved = [_entries(total.unknown_saved_entries)] if total.unknown_saved_entries else []
+    unsaved += [counted(total.hits.unknown_saved, "cache hit", "cache hits")] if total.hits.unknown_saved else []
+    if unsaved:
+        saved_words += f"; unknown for {' and '.join(unsaved)}, left out"
     abstentions = [counted(total.abstentions, "abstention", "abstentions")] if total.abstentions else []
     others = [*abstentions, *(f"{count:,} {name}" for count, name in ((total.failed, "failed"), (total.lost, "lost")) if count)]
     spent_words = f"and what is unknown of {_entries(total.unknown_cost_entries)}" if total.unknown_cost_entries else ""
@@ -140,9 +162,17 @@ def _headline(total: Summary) -> list[tuple[str, str, str]]:
         ("cost per answer", amount(total.cost_per_answer_usd), "all that was spent, by the answers" if total.answers else ""),
         ("cost per right, grounded answer", amount(total.cost_per_good_answer_usd), _verdicts(total)),
         ("answers without any token", percent(total.zero_token_share), counted(total.zero_token_answers, "answer", "answers")),
+        ("answers from the cache", percent(total.cached_share), _cached(total, hits)),
         ("tokens", f"{total.input_tokens + total.output_tokens:,}", tokens_words),
         ("groundedness", "unknown" if total.groundedness is None else f"{total.groundedness:.3f}", ""),
     ]  # fmt: skip
+
+
+def _cached(total: Summary, hits: Mapping[str, HitSum]) -> str:
+    kinds = [f"{found.count:,} {kind.replace('_', ' ')}" for kind, found in sorted(hits.items())]
+    entries = total.cached_answers - total.cache_hits
+    words = [*kinds, *([f"{entries:,} on a closer look"] if entries and kinds else [])]
+    return counted(total.cached_answers, "answer", "answers") + (f": {', '.join(words)}" if words else "")
 
 
 def _verdicts(total: Summary) -> str:
@@ -194,7 +224,8 @@ def _spent(row: Summary) -> str:
 
 
 def _saved(row: Summary) -> str:
-    return "unknown" if row.entries and row.unknown_saved_entries == row.entries else amount(row.saved_usd)
+    of, unknown = row.entries + row.cache_hits, row.unknown_saved_entries + row.hits.unknown_saved
+    return "unknown" if of and unknown == of else amount(row.saved_usd)
 
 
 def _all_days(groups: Sequence[Summary]) -> list[tuple[date, Decimal]]:

@@ -4,7 +4,8 @@ from decimal import Decimal
 import pytest
 
 from app.costs.forecast import FEW_QUESTIONS, VOLUMES, forecast, measure, measure_ledger
-from app.costs.ledger import Outcome, Surface
+from app.costs.hits import HitGroup, HitSum
+from app.costs.ledger import Outcome, Spender, Surface
 from app.costs.receipts import Stage
 from tests.fakes.entries import NOON, build_entry, paid_line
 from tests.fakes.ledger import FakeLedger
@@ -125,3 +126,38 @@ def test_a_burst_between_the_slices_is_not_missed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("app.costs.forecast.SAMPLE_ENTRIES", 500)
     measured = measure_ledger(fill(UNTIL - timedelta(seconds=60), UNTIL, 1_000), SINCE, UNTIL)
     assert (measured.entries, measured.sampled, measured.averages.questions) == (1_000, False, 1_000)
+
+
+def test_cache_hits_are_questions_that_cost_nothing() -> None:
+    asked = [build_entry([paid_line("0.004")]) for _ in range(10)]
+    averages = measure(asked, HitSum(30, Decimal("0.58"), 1))
+    assert (averages.questions, averages.cost_usd, averages.zero_token_share) == (40, Decimal("0.001"), 0.75)
+    assert (averages.naive_questions, averages.naive_usd) == (39, Decimal("0.68") / 39)
+    assert averages.own_ms == 5.0
+    assert averages.stages[0].cost_usd == Decimal("0.001")
+    assert averages.bounds is not None
+    assert averages.bounds.low < Decimal("0.001") < averages.bounds.high
+
+
+def hits_of(surface: Surface, count: int) -> dict[HitGroup, HitSum]:
+    return {HitGroup(SINCE.date(), "a", "exact", Spender(surface)): HitSum(count, Decimal(count) / 100)}
+
+
+def test_the_hits_of_the_ledger_count_but_for_those_of_an_evaluation() -> None:
+    ledger = fill(SINCE, UNTIL, 50)
+    ledger.add_hits(hits_of(Surface.HTTP, 30) | hits_of(Surface.COMMAND_LINE, 20) | hits_of(Surface.EVAL, 900))
+    measured = measure_ledger(ledger, SINCE, UNTIL)
+    assert (measured.entries, measured.averages.questions) == (50, 100)
+    assert measured.averages.cost_usd == Decimal("0.0005")
+
+
+def test_a_sample_holds_its_share_of_the_hits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.costs.forecast.SAMPLE_ENTRIES", 500)
+    ledger = fill(SINCE, UNTIL, 5_000)
+    ledger.add_hits(hits_of(Surface.HTTP, 15_000))
+    measured = measure_ledger(ledger, SINCE, UNTIL)
+    assert (measured.entries, measured.sampled) == (5_000, True)
+    assert measured.averages.questions == pytest.approx(2_000, rel=0.1)
+    assert measured.averages.zero_token_share == pytest.approx(0.875, abs=0.01)
+    assert float(measured.averages.cost_usd or 0) == pytest.approx(0.00025, rel=0.1)
+    assert float(measured.averages.naive_usd or 0) == pytest.approx(0.01)

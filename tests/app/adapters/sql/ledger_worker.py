@@ -13,8 +13,9 @@ from app.adapters.sql.database import LedgerDatabase
 from app.adapters.sql.ledger import SqlLedger
 from app.costs.budgets import Limit
 from app.costs.errors import BudgetExhaustedError, LedgerBusyError
+from app.costs.hits import HitSum
 from app.costs.ledger import Entry
-from tests.contracts.ledger import DAILY, NOON, bill, hold
+from tests.contracts.ledger import DAILY, NOON, bill, group, hold
 
 WORST = Decimal("0.02")
 
@@ -71,6 +72,17 @@ def race(place: Place, name: str, step: str) -> None:
             break
         say(place.calls, answer, Decimal(step))
         ledger.settle(bill(answer, step))
+    ledger.close()
+
+
+def add_hits(place: Place, name: str, times: int) -> None:
+    """Add cache hits so many times, to groups that others add to and to one of its own, in an order of its own."""
+    ledger = place.ledger([])
+    answers = [f"answer-{number}" for number in range(20)]
+    rng = random.Random(name)
+    for _ in range(times):
+        rng.shuffle(answers)
+        ledger.add_hits({group(answer): HitSum(2, Decimal("0.000000000003"), 1) for answer in [*answers, name]})
     ledger.close()
 
 

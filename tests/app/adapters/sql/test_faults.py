@@ -7,6 +7,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,9 +22,10 @@ from app.adapters.sql.ledger import SqlLedger
 from app.adapters.sql.reader import SqlLedgerReader
 from app.adapters.sql.schema import QUESTION_TEXTS
 from app.costs.errors import LedgerBusyError, LedgerError, LedgerFullError, LedgerRefusedError
+from app.costs.hits import HitBook, HitGroup, HitSum
 from app.costs.ledger import Entry, Outcome
 from tests.app.adapters.sql.conftest import Workplace
-from tests.contracts.ledger import ANN, DAILY, FAR_OFF, LONG_AGO, NOON, Clock, bill, hold
+from tests.contracts.ledger import ANN, DAILY, FAR_OFF, LONG_AGO, NOON, Clock, bill, group, hold
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +39,7 @@ def locked(work: Workplace) -> Iterator[None]:
     database = work.database()
     with database.writing() as connection:
         if work.url:
-            connection.execute(sa.text("LOCK TABLE entries, holds, budget_use IN ACCESS EXCLUSIVE MODE"))
+            connection.execute(sa.text("LOCK TABLE entries, holds, budget_use, cache_hits IN ACCESS EXCLUSIVE MODE"))
         yield
 
 
@@ -66,6 +68,21 @@ class TestLocked:
         tightest = ledger.standing(ANN).tightest
         assert tightest is not None
         assert tightest.used_share == 0.375
+
+    def test_cache_hits_wait_in_memory(self, work: Workplace) -> None:
+        ledger = work.ledger()
+        book = HitBook(ledger, lambda: NOON)
+        book.note("a", "exact", ANN, Decimal("0.5"))
+        book.write()
+        book.note("a", "exact", ANN, Decimal("0.25"))
+        with locked(work):
+            book.write()
+            with pytest.raises(LedgerBusyError):
+                ledger.add_hits({group("a"): HitSum(1)})
+            book.note("a", "exact", ANN, None)
+        book.write()
+        book.write()
+        assert SqlLedgerReader(work.database()).hits(LONG_AGO, FAR_OFF) == {"exact": HitSum(3, Decimal("0.75"), 1)}
 
     def test_bills_that_wait_come_in_when_the_ledger_is_next_opened(self, work: Workplace) -> None:
         ledger = work.ledger()
@@ -241,6 +258,24 @@ def test_absurd_counts_and_broken_names_are_refused(work: Workplace) -> None:
         with pytest.raises(LedgerRefusedError):
             ledger.reserve(bad)
     ledger.reserve(hold("b", "0"))
+
+
+@pytest.mark.parametrize(
+    "bad", [{group("b"): HitSum(2**70)}, {group("b"): HitSum(1, Decimal("NaN"))}, {group("\ud800"): HitSum(1)}]
+)
+def test_cache_hits_are_added_all_or_none(work: Workplace, bad: dict[HitGroup, HitSum]) -> None:
+    opened = work.open()
+    with pytest.raises(LedgerRefusedError):
+        opened.ledger.add_hits({group("a"): HitSum(1), **bad, group("c"): HitSum(1)})
+    assert opened.whole().cache_hits == 0
+
+
+def test_the_longest_names_can_hit_the_cache(work: Workplace) -> None:
+    opened = work.open()
+    wordy = replace(ANN, person="p" * 10_000, team="t" * 10_000)
+    for _ in range(2):
+        opened.ledger.add_hits({group("a", wordy): HitSum(1), group("a", replace(wordy, team=None)): HitSum(1)})
+    assert {name: row.cache_hits for name, row in opened.by("team").items()} == {None: 2, wordy.team: 2}
 
 
 class TestRecovery:

@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from app.adapters.sql.database import LedgerDatabase
 from app.adapters.sql.pending import PendingFile
 from app.adapters.sql.reader import SqlLedgerReader
-from app.adapters.sql.schema import BUDGET_USE, HOLDS
+from app.adapters.sql.schema import BUDGET_USE, CACHE_HITS, HOLDS
+from app.costs.hits import HitSum
 from app.costs.ledger import Outcome
-from tests.app.adapters.sql.ledger_worker import WORST, Place, race, said, spend_for_ever
+from tests.app.adapters.sql.ledger_worker import WORST, Place, add_hits, race, said, spend_for_ever
 from tests.contracts.ledger import DAILY, NOON
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -62,6 +63,23 @@ def test_eight_processes_race_for_the_last_dollar(processes: ForkServerContext, 
     with database.reading() as connection:
         assert {row.held_pico_usd for row in connection.execute(sa.select(BUDGET_USE))} == {0}
         assert connection.execute(sa.select(sa.func.count()).select_from(HOLDS)).scalar() == 0
+
+
+def test_processes_that_add_cache_hits_at_once_lose_none(
+    processes: ForkServerContext, place: Place, database: LedgerDatabase
+) -> None:
+    """They also open it at once, and nobody has made its tables yet."""
+    adders = [processes.Process(target=add_hits, args=(place, f"adder{n}", 20)) for n in range(4)]
+    for adder in adders:
+        adder.start()
+    for adder in adders:
+        adder.join()
+    assert [adder.exitcode for adder in adders] == [0] * len(adders)
+    additions = len(adders) * 20 * 21
+    hits = SqlLedgerReader(database).hits(SINCE, UNTIL)
+    assert hits == {"exact": HitSum(2 * additions, Decimal("0.000000000003") * additions, additions)}
+    with database.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(CACHE_HITS)).scalar() == 20 + len(adders)
 
 
 @pytest.mark.slow

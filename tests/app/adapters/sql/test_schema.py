@@ -13,9 +13,10 @@ from app.adapters.sql.database import LedgerDatabase
 from app.adapters.sql.migrations import script_directory, upgrade
 from app.adapters.sql.schema import METADATA, REVISIONS, VERSION_TABLE, to_us
 from app.costs.errors import LedgerError, LedgerSchemaError
+from app.costs.hits import HitSum
 from app.costs.reports import Verdict
 from tests.app.adapters.sql.conftest import Workplace
-from tests.contracts.ledger import NOON, bill, hold
+from tests.contracts.ledger import NOON, bill, group, hold
 
 
 def engine(work: Workplace) -> sa.Engine:
@@ -50,7 +51,9 @@ def test_an_older_ledger_is_brought_up_with_all_that_it_holds(work: Workplace) -
     opened = work.open()
     opened.reader.add_feedback("old", Verdict.RIGHT, None, None)
     opened.ledger.settle(bill("new"))
-    assert (opened.whole().entries, opened.whole().right_answers) == (2, 1)
+    opened.ledger.add_hits({group("old"): HitSum(1)})
+    whole = opened.whole()
+    assert (whole.entries, whole.right_answers, whole.cache_hits) == (2, 1, 1)
 
 
 def test_a_newer_ledger_is_refused_and_its_bills_wait(work: Workplace) -> None:

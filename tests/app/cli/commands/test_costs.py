@@ -16,9 +16,10 @@ import pytest
 
 from app import cli
 from app.bootstrap import build_ledger
-from app.costs.ledger import Outcome, Surface
+from app.costs.hits import HitGroup, HitSum
+from app.costs.ledger import Outcome, Spender, Surface
 from app.costs.receipts import Stage
-from app.costs.reports import Grouping, Verdict
+from app.costs.reports import CACHE_RUNG, Grouping, Verdict
 from app.home import prepare_home
 from app.settings import load_settings
 from tests.fakes.entries import build_entry, paid_line
@@ -67,7 +68,7 @@ def test_the_headline_says_what_was_spent_saved_and_what_an_answer_costs(run: Ru
 @pytest.mark.usefixtures("month")
 def test_json_holds_the_same_figures_unrounded(run: Run) -> None:
     report = json.loads(run("costs", "--json", "--by", "team", "--since", "12w").out)
-    assert list(report) == ["since", "until", "by", "total", "groups"]
+    assert list(report) == ["since", "until", "by", "total", "hits", "groups"]
     total = report["total"]
     assert (total["spent_usd"], total["saved_usd"], total["answers"]) == ("0.02", "0.04", 10)
     assert (total["cost_per_answer_usd"], total["cost_per_good_answer_usd"]) == ("0.002", "0.006")
@@ -261,3 +262,40 @@ def test_what_is_known_of_an_entry_is_shown_and_the_rest_is_unknown(run: Run, le
     by_model = run("costs", "--by", "model").out
     assert line_of(by_model, "mini").startswith("$0.50000")
     assert line_of(by_model, "secret").startswith("unknown")
+
+
+def hits(kind: str, found: HitSum) -> dict[HitGroup, HitSum]:
+    return {HitGroup(NOW.date(), "free-0", kind, Spender(Surface.HTTP, "bob", "ops")): found}
+
+
+@pytest.mark.usefixtures("month")
+def test_cache_hits_count_among_the_answers_and_are_told_by_kind(run: Run, ledger: FakeLedger) -> None:
+    ledger.settle(build_entry(id="looked-up", at=NOW - timedelta(hours=1), rung_path=(CACHE_RUNG,)))
+    ledger.add_hits(hits("exact", HitSum(1_000, Decimal(5))))
+    ledger.add_hits(hits("same_words", HitSum(29, Decimal("0.14"), 1)))
+    done = run("costs", "--by", "team")
+    assert line_of(done.out, "answers  ") == "1,040  and 1 abstention"
+    assert line_of(done.out, "answers from the cache") == "99.0 %  1,030 answers: 1,000 exact, 29 same words, 1 on a closer look"
+    assert line_of(done.out, "saved").startswith(
+        "$5.19  against the naive prompt, computed; unknown for 1 entry and 1 cache hit, left out"
+    )
+    assert line_of(done.out, "cost per answer").startswith("$0.00002")
+    assert "1,030" in line_of(done.out, "ops")
+    report = json.loads(run("costs", "--json").out)
+    assert report["hits"] == {
+        "exact": {"count": 1_000, "saved_usd": "5", "unknown_saved": 0},
+        "same_words": {"count": 29, "saved_usd": "0.14", "unknown_saved": 1},
+    }
+    total = report["total"]
+    assert (total["entries"], total["cache_hits"], total["cached_answers"], total["unknown_saved_hits"]) == (12, 1_029, 1_030, 1)
+    assert total["cached_share"] == pytest.approx(1_030 / 1_040)
+
+
+def test_a_ledger_of_cache_hits_alone_has_a_report_and_a_forecast(run: Run, ledger: FakeLedger) -> None:
+    ledger.add_hits(hits("exact", HitSum(500, Decimal(0), 500)))
+    done = run("costs", "--by", "day")
+    assert line_of(done.out, "spent  ") == "$0"
+    assert line_of(done.out, "saved").startswith("unknown  against the naive prompt, computed; unknown for 500 cache hits")
+    assert line_of(done.out, "answers from the cache") == "100.0 %  500 answers: 500 exact"
+    forecast = run("costs", "forecast", "--questions-per-day", "10")
+    assert "500 questions; 100.0 % of the answers without any token" in forecast.out

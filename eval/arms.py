@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from app.answering.answers import Answer
 from app.answering.profiles import ContextSettings
 from app.answering.questions import Question
+from app.costs.ledger import Spender, Surface
 from eval.baselines import NaivePipeline
 from eval.cases import Case
 from eval.errors import EvalError
+from eval.measures import ANSWER_MEASURES, PLAIN_ANSWER_MEASURES
+from eval.naive_answers import NaiveAnswerer, PlainAnswer
 from eval.packing import WholePassages
 from eval.workbench import Workbench
 from indexing.tokens import TokenCounter
@@ -71,21 +74,25 @@ def whole_selection(evidence: Evidence, settings: ContextSettings, counter: Toke
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What an arm sends for a case, how long that took, its whole ranking of pages, and, if it answers, the answer."""
+    """What an arm sends for a case, how long that took, its whole ranking of pages, and, if it answers, the answer.
+
+    `answer` is Farthing's; `plain` that of a model behind a naive pipeline.
+    """
 
     context: str
     tokens: int
     ranking: tuple[str, ...]
     ms: float
     answer: Answer | None = None
+    plain: PlainAnswer | None = None
 
 
 class Arm(Protocol):
     """A way to make a context for a question."""
 
     @property
-    def answers(self) -> bool:
-        """Whether it also gives an answer."""
+    def answer_measures(self) -> frozenset[str]:
+        """The measures of answers that it is taken by; none when it only makes a context."""
 
     def send(self, asked: Asked) -> Sent:
         """Make the context for a case. Raises whatever goes wrong."""
@@ -97,7 +104,7 @@ class Arm(Protocol):
 class FarthingArm:
     """The product as configured: its context by replay, its answer and latency by asking the service."""
 
-    answers = True
+    answer_measures = ANSWER_MEASURES
 
     def __init__(self, bench: Workbench) -> None:
         self._bench = bench
@@ -107,7 +114,7 @@ class FarthingArm:
         """The compressed context, and the service's answer with the time it took from question to answer."""
         context = self._settings.make_context(asked.evidence, self._bench.weights, self._bench.counter)
         began = time.perf_counter()
-        answer = self._bench.service.ask(Question(asked.case.question), self._bench.scope)
+        answer = self._bench.service.ask(Question(asked.case.question), self._bench.scope, Spender(Surface.EVAL))
         return Sent(context.text, context.tokens, asked.ranking, _ms_since(began), answer)
 
     def configuration(self) -> Mapping[str, Any]:
@@ -118,7 +125,7 @@ class FarthingArm:
 class ReplayArm:
     """An arm that packs Farthing's own retrieval in another way."""
 
-    answers = False
+    answer_measures: frozenset[str] = frozenset()
 
     def __init__(self, pack: Callable[[Asked], tuple[str, int]], configuration: Mapping[str, Any]) -> None:
         self._pack = pack
@@ -136,22 +143,29 @@ class ReplayArm:
 
 
 class NaiveArm:
-    """A naive pipeline with chunks of its own and the same vector of the question."""
+    """A naive pipeline with chunks of its own and the same vector of the question; a model answers where one is configured."""
 
-    answers = False
-
-    def __init__(self, pipeline: NaivePipeline) -> None:
+    def __init__(self, pipeline: NaivePipeline, answerer: NaiveAnswerer | None) -> None:
         self._pipeline = pipeline
+        self._answerer = answerer
+
+    @property
+    def answer_measures(self) -> frozenset[str]:
+        """It cites nothing, so that only its text can be measured."""
+        return PLAIN_ANSWER_MEASURES if self._answerer else frozenset()
 
     def send(self, asked: Asked) -> Sent:
-        """The context. Its time leaves the embedding of the question out."""
+        """The context, and the model's answer. Its time leaves the embedding of the question out."""
         began = time.perf_counter()
-        found = self._pipeline.context(asked.case.question, asked.vector)
-        return Sent(found.text, found.tokens, found.ranking, _ms_since(began))
+        question = asked.case.question
+        found = self._pipeline.context(question, asked.vector)
+        plain = self._answerer.answer(question, found.text) if self._answerer else None
+        return Sent(found.text, found.tokens, found.ranking, _ms_since(began), plain=plain)
 
     def configuration(self) -> Mapping[str, Any]:
-        """The pipeline's own."""
-        return self._pipeline.configuration()
+        """The pipeline's own, and the model that answers."""
+        model = {"model": self._answerer.model} if self._answerer else {}
+        return {**self._pipeline.configuration(), **model}
 
 
 def build_arm(name: str, bench: Workbench) -> Arm:
@@ -171,14 +185,15 @@ def build_arm(name: str, bench: Workbench) -> Arm:
         return ReplayArm(
             lambda asked: whole_selection(asked.evidence, settings, bench.counter), {"passages": "whole, as selected by farthing"}
         )
+    answerer = NaiveAnswerer(bench) if bench.rungs.strong or bench.rungs.small else None
     if name == NAIVE:
         from eval.baselines.naive_512 import Naive512  # noqa: PLC0415 - LlamaIndex takes seconds to import
 
-        return NaiveArm(Naive512(bench.pages, bench.embed_texts, bench.counter))
+        return NaiveArm(Naive512(bench.pages, bench.embed_texts, bench.counter), answerer)
     if name == LLAMAINDEX:
         from eval.baselines.llamaindex_default import LlamaIndexDefault  # noqa: PLC0415 - as above
 
-        return NaiveArm(LlamaIndexDefault(bench.pages, bench.embed_texts, bench.counter))
+        return NaiveArm(LlamaIndexDefault(bench.pages, bench.embed_texts, bench.counter), answerer)
     raise EvalError(f"There is no arm {name!r}. The arms are: {', '.join(ARMS)}.")
 
 

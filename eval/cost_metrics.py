@@ -12,15 +12,15 @@ def cost_per_answer(costs_usd: Sequence[Decimal | None]) -> Decimal | None:
     return None if total is None or not costs_usd else total / len(costs_usd)
 
 
-def cost_per_correct_grounded_answer(costs_usd: Sequence[Decimal | None], good: Sequence[bool]) -> Decimal | None:
-    """All dollars spent, by the number of answers that are correct and wholly supported by what they cite.
+def cost_per_good_answer(costs_usd: Sequence[Decimal | None], good_answers: int) -> Decimal | None:
+    """All dollars spent, by the number of answers that are good: correct, or correct and wholly supported by what they cite.
 
     Args:
         costs_usd: The cost of every question.
-        good: Whether its answer is both, in the same order.
+        good_answers: How many of them were answered well.
 
     Returns:
         Dollars, or `None` when no answer is good or a cost is unknown.
     """
     total = sum_usd(list(costs_usd))
-    return None if total is None or not any(good) else total / sum(good)
+    return None if total is None or not good_answers else total / good_answers

@@ -36,8 +36,11 @@ def run_experiment(bench: Workbench, arms: Mapping[str, Arm], on_case: Callable[
     """
     outcomes: list[Outcome] = []
     stored: list[Asked] = []
-    for case in bench.dataset.cases[:_UNTIMED]:
-        _try_all(bench, arms, case)
+    if not (
+        bench.rungs.small or bench.rungs.strong
+    ):  # beside a model's time, what loads on the way is nothing, and it costs money
+        for case in bench.dataset.cases[:_UNTIMED]:
+            _try_all(bench, arms, case)
     for case in bench.dataset.cases:
         asked, of_case = _try_all(bench, arms, case)
         outcomes += of_case
@@ -54,7 +57,7 @@ def _try_all(bench: Workbench, arms: Mapping[str, Arm], case: Case) -> tuple[Ask
     outcomes = []
     for name, arm in arms.items():
         try:
-            outcomes.append(judge(name, arm, case, arm.send(asked), bench))
+            outcomes.append(judge(name, case, arm.send(asked), bench))
         except Exception as error:  # noqa: BLE001 - as above
             outcomes.append(_failed(name, arm, case, error))
     return asked, outcomes
@@ -66,19 +69,19 @@ def _failed(name: str, arm: Arm, case: Case, error: Exception) -> Outcome:
         case.id,
         case.type,
         answerable=case.answerable,
-        answers=arm.answers,
+        measures=arm.answer_measures,
         quotes=tuple(case.quotes),
         error=f"{type(error).__name__}: {error}",
     )
 
 
-def judge(name: str, arm: Arm, case: Case, sent: Sent, bench: Workbench) -> Outcome:
+def judge(name: str, case: Case, sent: Sent, bench: Workbench) -> Outcome:
     """Measure what an arm sent and answered for one case."""
     missing = tuple(missing_quotes(case.quotes, sent.context))
     values: dict[str, float | None] = {"context_tokens": float(sent.tokens), "latency_ms": sent.ms}
     if case.answerable:
         values |= {"evidence_retention": float(not missing), **_ranking_values(sent.ranking, case)}
-    values |= _answer_values(case, sent) if arm.answers else _unknown_answer_values(case)
+    values |= _answer_values(case, sent)
     prompt_usd = _prompt_usd(case.question, sent.tokens, bench)
     answer = sent.answer
     good = None
@@ -90,12 +93,12 @@ def judge(name: str, arm: Arm, case: Case, sent: Sent, bench: Workbench) -> Outc
         case_type=case.type,
         answerable=case.answerable,
         values=values,
-        cost_usd=prompt_usd if answer is None else answer.receipt.cost_usd,
+        cost_usd=_cost_usd(sent, prompt_usd),
         prompt_usd=prompt_usd,
         good=good,
         context=sent.context,
         missing=missing,
-        answer=answer.text if isinstance(answer, Answered) else None,
+        answer=_text(sent),
     )
 
 
@@ -110,28 +113,39 @@ def _ranking_values(ranking: Sequence[str], case: Case) -> dict[str, float]:
 
 
 def _answer_values(case: Case, sent: Sent) -> dict[str, float | None]:
-    answer = sent.answer
-    if answer is None:
-        raise ValueError("the arm gave no answer")
-    tokens = float(answer.receipt.input_tokens + answer.receipt.output_tokens)
-    values: dict[str, float | None] = {"answer_tokens": tokens}
-    answered = isinstance(answer, Answered)
-    values["abstained_answerable" if case.answerable else "abstained_unanswerable"] = float(not answered)
-    if case.answerable:
-        values |= {"answer_correct": 0.0, "token_f1": 0.0}
+    """The measures of answers that apply to the case; those that the arm cannot be taken by are unknown."""
+    of_kind = ("answer_correct", "token_f1", "citation_precision", "abstained_answerable")
+    values: dict[str, float | None] = dict.fromkeys(
+        ("groundedness", "answer_tokens", *(of_kind if case.answerable else ("abstained_unanswerable",)))
+    )
+    answer, text = sent.answer, _text(sent)
+    if answer is not None:
+        values["answer_tokens"] = float(answer.receipt.input_tokens + answer.receipt.output_tokens)
+        values["abstained_answerable" if case.answerable else "abstained_unanswerable"] = float(text is None)
+    elif sent.plain is not None:
+        values["answer_tokens"] = float(sent.plain.tokens)
+    else:
+        return values
     if isinstance(answer, Answered):
         values["groundedness"] = answer.groundedness
-        if case.answerable:
-            text = shown_answer(answer.text)
-            values["answer_correct"] = float(is_correct(case, text))
-            values["token_f1"] = token_f1(text, case.answer)
+    if case.answerable:
+        shown = shown_answer(text or "")
+        values |= {"answer_correct": float(bool(text) and is_correct(case, shown)), "token_f1": token_f1(shown, case.answer)}
+        if isinstance(answer, Answered):
             values["citation_precision"] = citation_precision(answer.citations, case.evidence)
     return values
 
 
-def _unknown_answer_values(case: Case) -> dict[str, float | None]:
-    of_kind = ("answer_correct", "token_f1", "citation_precision", "abstained_answerable")
-    return dict.fromkeys(("groundedness", "answer_tokens", *(of_kind if case.answerable else ("abstained_unanswerable",))))
+def _text(sent: Sent) -> str | None:
+    if sent.plain is not None:
+        return sent.plain.text
+    return sent.answer.text if isinstance(sent.answer, Answered) else None
+
+
+def _cost_usd(sent: Sent, prompt_usd: Decimal | None) -> Decimal | None:
+    if sent.answer is not None:
+        return sent.answer.receipt.cost_usd
+    return prompt_usd if sent.plain is None else sent.plain.cost_usd
 
 
 def _prompt_usd(question: str, context_tokens: int, bench: Workbench) -> Decimal | None:

@@ -58,8 +58,8 @@ class Outcome:
 
     `values` holds the measures that apply to this case; one that cannot be known is `None`. `error` says why a case failed.
     `cost_usd` is what the answer cost, or for an arm that does not answer, what its prompt would; `prompt_usd` is the latter for
-    every arm. `good` says that the answer is correct and wholly grounded, `None` where there is no answer to judge. `missing` are
-    the gold quotes that the context lacks.
+    every arm. `good` says that the answer is correct and wholly grounded, `None` where nothing is cited that could be checked.
+    `missing` are the gold quotes that the context lacks.
     """
 
     arm: str
@@ -77,7 +77,7 @@ class Outcome:
 
 
 def failed_outcome(
-    arm: str, case_id: str, case_type: str, *, answerable: bool, answers: bool, quotes: tuple[str, ...], error: str
+    arm: str, case_id: str, case_type: str, *, answerable: bool, measures: frozenset[str], quotes: tuple[str, ...], error: str
 ) -> Outcome:
     """The outcome of a case that raised an error: the worst value of every measure that applies.
 
@@ -86,13 +86,15 @@ def failed_outcome(
         case_id: The case.
         case_type: Its type.
         answerable: Whether the documents hold an answer.
-        answers: Whether the arm answers at all; otherwise measures of answers stay unknown.
+        measures: The measures of answers that the arm is taken by; the others stay unknown.
         quotes: The gold quotes, which are all missing.
         error: What was raised.
     """
     applies = {Over.ALL, Over.ANSWERABLE if answerable else Over.UNANSWERABLE}
-    values = {m.name: m.failed if answers or m.name not in ANSWER_MEASURES else None for m in MEASURES if m.over in applies}
-    good = False if answers else None
+    values = {
+        m.name: m.failed if m.name in measures or m.name not in ANSWER_MEASURES else None for m in MEASURES if m.over in applies
+    }
+    good = False if "groundedness" in measures else None
     return Outcome(arm, case_id, case_type, answerable, values, None, None, good, missing=quotes, error=error)
 
 
@@ -100,3 +102,6 @@ ANSWER_MEASURES: Final = frozenset(
     "answer_correct token_f1 groundedness citation_precision abstained_answerable abstained_unanswerable answer_tokens".split()
 )
 """Measures that need an answer; unknown for arms that only make a context."""
+
+PLAIN_ANSWER_MEASURES: Final = frozenset({"answer_correct", "token_f1", "answer_tokens"})
+"""Those of an answer that cites nothing."""

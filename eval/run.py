@@ -12,6 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from app.answering.generation import Rungs
+from app.answering.prompting import prompt_hashes
 from app.costs.pricing import plain_usd
 from app.settings import Settings
 from eval.answer_metrics import TOKEN_F1_THRESHOLD
@@ -56,6 +58,7 @@ def run_dataset(
     arms: Sequence[str] = ARMS,
     limit: int | None = None,
     embedder: Embedder | None = None,
+    rungs: Rungs | None = None,
 ) -> Run:
     """Run arms on a dataset.
 
@@ -66,8 +69,10 @@ def run_dataset(
         arms: The names of the arms; each is run once, in the order of `ARMS`.
         limit: Take this many rows from the top.
         embedder: Replaces the configured model.
+        rungs: Replaces the configured endpoints.
 
     Raises:
+        PriceFileError: The price file cannot be used.
         DatasetError: The dataset cannot be used; nothing has been done.
         EvalError: There is no arm of a name.
         IndexingError, HomeError: The documents cannot be indexed.
@@ -77,7 +82,7 @@ def run_dataset(
         raise EvalError(f"There is no arm {', '.join(map(repr, unknown))}. The arms are: {', '.join(ARMS)}.")
     began = time.monotonic()
     dataset = load_dataset(folder, limit)
-    with open_workbench(settings, dataset, progress, embedder) as bench:
+    with open_workbench(settings, dataset, progress, embedder, rungs) as bench:
         built = {name: build_arm(name, bench) for name in ARMS if name in arms}
         ready = time.monotonic()
         total = len(bench.dataset.cases)
@@ -163,15 +168,6 @@ def weights_hash() -> str:
     return hashlib.sha256(files("retrieval").joinpath("weights.json").read_bytes()).hexdigest()
 
 
-def prompt_hashes() -> dict[str, str]:
-    """The version of each prompt: the first 12 hex digits of its SHA-256. Empty as long as no rung needs a prompt."""
-    folder = files("app.answering").joinpath("prompts")
-    if not folder.is_dir():
-        return {}
-    prompts = sorted((item.name, item.read_bytes()) for item in folder.iterdir() if item.name.endswith(".md"))
-    return {name: hashlib.sha256(content).hexdigest()[:12] for name, content in prompts}
-
-
 def _description(bench: Workbench) -> dict[str, Any]:
     dataset = bench.dataset
     answerable = sum(case.answerable for case in dataset.cases)
@@ -203,9 +199,20 @@ def _configuration(bench: Workbench) -> dict[str, Any]:
         "resamples": RESAMPLES,
         "confidence": CONFIDENCE,
         "seed": SEED,
+        "prices": bench.prices_version,
+        "models": {"small": [one.model for one in bench.rungs.small], "strong": [one.model for one in bench.rungs.strong]},
+        "groundedness": _groundedness_scorer(bench),
         "correctness": f"An answer is correct when it holds every phrase of must_include ({named} questions name some); "
         f"of the other questions, when it holds the gold answer or has a token F1 of at least {TOKEN_F1_THRESHOLD} with it.",
     }
+
+
+def _groundedness_scorer(bench: Workbench) -> str:
+    """What made the figures of groundedness, in words."""
+    models = bench.rungs.small or bench.rungs.strong
+    if not models:
+        return "word for word"
+    return f"ground check and judge {models[0].model}" if bench.settings.ladder.judge else "ground check"
 
 
 def _case_row(outcome: Outcome) -> dict[str, Any]:

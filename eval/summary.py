@@ -8,7 +8,7 @@ import numpy as np
 
 from app.costs.pricing import plain_usd
 from eval.arms import FARTHING
-from eval.cost_metrics import cost_per_answer, cost_per_correct_grounded_answer
+from eval.cost_metrics import cost_per_answer, cost_per_good_answer
 from eval.intervals import Interval, bootstrap, percentile
 from eval.measures import MEASURES, Outcome
 
@@ -76,12 +76,14 @@ def _arm(outcomes: Sequence[Outcome]) -> dict[str, Any]:
             figures[measure.name] = _json(interval)
     costs = [outcome.cost_usd for outcome in outcomes]
     judged = [outcome.good for outcome in outcomes if outcome.good is not None]
-    per_good = cost_per_correct_grounded_answer(costs, judged) if judged else None
+    correct = [value == 1.0 for value in known(outcomes, "answer_correct").values()]
     figures |= {
         "cost_usd_per_answer": plain_usd(_rounded(cost_per_answer(costs))),
-        "cost_usd_per_correct_grounded_answer": plain_usd(_rounded(per_good)),
-        "cost_basis": "billed" if judged else "the priced prompt",
+        "cost_usd_per_correct_answer": plain_usd(_rounded(cost_per_good_answer(costs, sum(correct)))),
+        "cost_usd_per_correct_grounded_answer": plain_usd(_rounded(cost_per_good_answer(costs, sum(judged)))),
+        "cost_basis": "billed" if known(outcomes, "answer_tokens") or judged else "the priced prompt",
         "prompt_usd_per_answer": plain_usd(_rounded(cost_per_answer([outcome.prompt_usd for outcome in outcomes]))),
+        "correct_answers": sum(correct) if correct else None,
         "correct_grounded_answers": sum(judged) if judged else None,
     }
     intervals |= _cost_intervals(outcomes, judged)

@@ -62,7 +62,7 @@ def _show_evidence(run: Mapping[str, Any], arms: Sequence[str], out: Console) ->
 
 
 def _show_answers(run: Mapping[str, Any], arms: Sequence[str], out: Console) -> None:
-    answering = [name for name in arms if run["arms"][name]["correct_grounded_answers"] is not None]
+    answering = [name for name in arms if run["arms"][name]["correct_answers"] is not None]
     rows = table("", "correct", "token F1", "grounded", "citations", "abstained", "on unanswerable", "correct, grounded")
     for name in answering:
         figures = run["arms"][name]
@@ -70,23 +70,29 @@ def _show_answers(run: Mapping[str, Any], arms: Sequence[str], out: Console) -> 
             name,
             *(_mean(figures[measure]) for measure in ("answer_correct", "token_f1", "groundedness", "citation_precision")),
             *(_share(figures[measure]) for measure in ("abstained_answerable", "abstained_unanswerable")),
-            str(figures["correct_grounded_answers"]),
+            "-" if figures["correct_grounded_answers"] is None else str(figures["correct_grounded_answers"]),
         )
     if answering:
         out.print(rows)
+        out.print(f"grounded: by {run['configuration']['groundedness']}")
         out.print()
 
 
 def _show_costs(run: Mapping[str, Any], arms: Sequence[str], out: Console) -> None:
-    rows = table("", "per answer", "basis", "per correct, grounded", "p50 ms", "p95 ms", "p99 ms")
+    rows = table("", "per answer", "basis", "per correct", "per correct, grounded", "p50 ms", "p95 ms", "p99 ms")
     for name in arms:
         figures, latency = run["arms"][name], run["arms"][name]["latency_ms"]
-        answers = figures["correct_grounded_answers"] is not None
         rows.add_row(
             name,
             dollars(figures["cost_usd_per_answer"]),
             figures["cost_basis"],
-            dollars(figures["cost_usd_per_correct_grounded_answer"]) if answers else "-",
+            *(
+                "-" if figures[counted] is None else dollars(figures[cost])
+                for counted, cost in (
+                    ("correct_answers", "cost_usd_per_correct_answer"),
+                    ("correct_grounded_answers", "cost_usd_per_correct_grounded_answer"),
+                )
+            ),
             *("-" if latency[statistic] is None else f"{latency[statistic]:.0f}" for statistic in ("p50", "p95", "p99")),
         )
     out.print(rows)

@@ -28,7 +28,7 @@ from app.bootstrap import (
     open_sync_tools,
 )
 from app.bootstrap.ledger import build_ledger
-from app.costs.ledger import Ledger
+from app.costs.hits import AnsweringLedger
 from app.costs.pricing import Price
 from app.home import prepare_home
 from app.settings import Settings
@@ -76,7 +76,7 @@ class Workbench:
     price: Price | None
     prices_version: str
     rungs: Rungs
-    ledger: Ledger
+    ledger: AnsweringLedger
     cache: EmbeddingCache
     sync_report: SyncReport
     index_recipe: str

@@ -31,6 +31,7 @@ from app.answering.questions import Question
 from app.answering.service import AnswerService
 from app.answering.serving import OpenGeneration
 from app.bootstrap import build_counter, build_embedder, build_generations, build_service, build_sources, open_sync_tools
+from app.costs.ledger import Spender, Surface
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.cases import load_dataset
@@ -78,7 +79,7 @@ class Bench:
         """Ask questions one after the other; the state after the last."""
         state: Conversation | None = None
         for question in questions:
-            answer = self.service.ask(Question(question, state), _SCOPE)
+            answer = self.service.ask(Question(question, state), _SCOPE, Spender(Surface.EVAL))
             title, path = "", tuple[str, ...]()
             if isinstance(answer, Answered):
                 title, path = answer.citations[0].title, answer.citations[0].heading_path

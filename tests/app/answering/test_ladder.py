@@ -27,6 +27,7 @@ from tests.retrieval.finding import COUNTER, CountedLexicon, find
 
 WEIGHTS = Weights({"coverage_with_headings": 1.0}, {"coverage": 10.0}, -1.0, {}, 50.0)
 DOUBTFUL = replace(WEIGHTS, answerable_bias=-50.0)
+LIKELY = replace(WEIGHTS, answerable_bias=1.4)  # 80 %
 UNJUDGED = LadderSettings(1_500, 2.0, judge=False)
 PRICE = Price(Decimal(1), Decimal(10))
 PAGE = "# Leave\n\nEverybody has 27 days of paid leave. Unused days of leave expire in March."
@@ -167,10 +168,10 @@ def test_a_number_that_is_not_there_climbs_to_the_strong_model() -> None:
     assert "31" in climb.end.steps[1].reason
 
 
-def test_a_wider_context_is_read_before_the_strong_model_is_asked() -> None:
+def test_where_an_answer_is_likely_a_wider_context_is_read() -> None:
     small = Scripted(NOTHING, RIGHT)
     pages = [PAGE, *(f"# Paid {n}\n\nPaid days of something else number {n}, as the rules of leave have it." for n in range(30))]
-    climb = Climb([small], [Scripted()], pages=pages, budget_tokens=30)
+    climb = Climb([small], [Scripted()], pages=pages, budget_tokens=30, weights=LIKELY)
 
     assert climb.end.path == ("small", "small-wide")
     assert len(small.prompts[1].user) > 2 * len(small.prompts[0].user)
@@ -182,6 +183,13 @@ def test_at_the_top_what_is_not_supported_is_left_out() -> None:
 
     assert Climb([Scripted(both)]).text == "Everybody has 27 days of paid leave."
     assert Climb([Scripted(WRONG)]).end.draft is None
+
+
+def test_of_a_draft_that_was_wrong_nothing_unsure_is_kept() -> None:
+    mixed = json.dumps({"sentences": [*json.loads(UNSURE)["sentences"], *json.loads(WRONG)["sentences"]]})
+    climb = Climb([Scripted(mixed)])
+
+    assert climb.end.draft is None
 
 
 @pytest.mark.parametrize("units", [[], [0], [99], [1, 99], [-1]])
@@ -196,6 +204,24 @@ def test_insufficient_all_the_way_is_an_abstention() -> None:
 
     assert climb.end.draft is None
     assert climb.end.path == ("small", "strong")
+
+
+def test_where_an_answer_is_all_but_certain_the_strong_model_reads_the_same_context() -> None:
+    small, strong = Scripted(NOTHING), Scripted(RIGHT)
+    pages = [PAGE, *(f"# Paid {n}\n\nPaid days of something else number {n}, as the rules of leave have it." for n in range(30))]
+    climb = Climb([small], [strong], pages=pages, budget_tokens=30)
+
+    assert climb.end.path == ("small", "strong")
+    assert [step.rung for step in climb.end.steps if step.decision is Decision.SKIP] == ["small-wide"]
+    assert strong.prompts == small.prompts
+
+
+def test_after_a_wide_context_the_strong_model_is_not_asked() -> None:
+    pages = [PAGE, *(f"# Paid {n}\n\nPaid days of something else number {n}, as the rules of leave have it." for n in range(30))]
+    climb = Climb([Scripted(NOTHING, NOTHING)], [Scripted()], pages=pages, budget_tokens=30, weights=LIKELY)
+
+    assert climb.end.path == ("small", "small-wide")
+    assert climb.end.draft is None
 
 
 def test_the_strong_model_is_not_asked_when_an_answer_is_unlikely_to_be_there() -> None:
@@ -304,7 +330,13 @@ def test_nothing_is_spent_that_cannot_be_written_down() -> None:
 )
 def test_a_restraint_leaves_rungs_out(restraint: Restraint, path: tuple[str, ...]) -> None:
     pages = [PAGE, *(f"# Paid {n}\n\nPaid days of something else number {n}, as the rules of leave have it." for n in range(30))]
-    climb = Climb([Scripted(WRONG, WRONG)], [Scripted(WRONG)], allowance=Allowance(restraint), pages=pages, budget_tokens=30)
+    climb = Climb(
+        [Scripted(*["27 days"] * 4)],
+        [Scripted("27 days", "27 days")],
+        allowance=Allowance(restraint),
+        pages=pages,
+        budget_tokens=30,
+    )
 
     assert climb.end.path == path
 

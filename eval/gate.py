@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from app.answering.generation import Rungs
 from app.settings import Settings
 from eval.arms import FARTHING
 from eval.errors import RunError
@@ -70,8 +71,8 @@ def read_baselines(folder: Path = BASELINES_FOLDER) -> list[Baseline]:
 def check_baseline(
     settings: Settings, baseline: Baseline, progress: RunProgress, embedder: Embedder | None = None
 ) -> tuple[Run, list[Verdict]]:
-    """Run a baseline's dataset and compare. Raises as `run_dataset`."""
-    run = run_dataset(settings, baseline.dataset, progress, (FARTHING,), embedder=embedder)
+    """Run a baseline's dataset, without models whatever is configured, and compare. Raises as `run_dataset`."""
+    run = run_dataset(settings, baseline.dataset, progress, (FARTHING,), embedder=embedder, rungs=Rungs())
     return run, list(_verdicts(baseline.guards, run))
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.settings import Settings
+from app.settings import EndpointSettings, Settings
 from eval.errors import RunError
 from eval.gate import BASELINES_FOLDER, Guard, check_baseline, read_baselines
 from eval.measures import MEASURE_BY_NAME
@@ -44,6 +44,25 @@ def test_green_and_red(tmp_path: Path, office: Path, settings: Settings, embedde
         "evidence_retention": True,
         "context_tokens": False,
     }
+
+
+def test_the_gate_asks_no_model_whatever_is_configured(
+    tmp_path: Path, office: Path, settings: Settings, embedder: Embedder
+) -> None:
+    nowhere = EndpointSettings(
+        name="mini",
+        rung="small",
+        url="http://127.0.0.1:9",
+        model="mini",
+        context_tokens=9_000,
+        max_output_tokens=400,
+        timeout_s=1.0,
+    )
+    _write(tmp_path, office, {"answer_tokens": {"committed": 0, "margin": 0}})
+    (baseline,) = read_baselines(tmp_path)
+    run, (verdict,) = check_baseline(settings.model_copy(update={"endpoints": (nowhere,)}), baseline, NoProgress(), embedder)
+    assert verdict.holds
+    assert run.content["configuration"]["models"] == {"small": [], "strong": []}
 
 
 def test_the_committed_baselines_name_datasets_that_are_there() -> None:

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answering.answers import Answer
-from app.answering.caching import AnswerCache, Doubtful, Hit, HitKind, Made
+from app.answering.caching import SHARED_REASON, AnswerCache, Doubtful, Hit, HitKind, Made
 from app.answering.characters import usable_text
 from app.answering.flights import Flights
 from app.answering.profiles import ContextSettings
 from app.answering.prompting import prompts_version
 from app.answering.serving import OpenGeneration
-from app.caching.entries import CachedAnswer
+from app.caching.entries import CachedAnswer, EntryKind
 from app.caching.keys import CacheKeys, Versions, make_keys
 from app.caching.upkeep import HitTally
 from app.costs.hits import HitBook
@@ -97,7 +97,7 @@ class Memory:
         flight, mine = self._flights.board(key)
         if not mine:
             flight.landed.wait(_WAIT_S)
-            return give(Known(flight.answer, HitKind.SHARED, "it was just being answered")) if flight.answer else make()[0]
+            return give(Known(flight.answer, HitKind.SHARED, SHARED_REASON)) if flight.answer else make()[0]
         answer: Answer | None = None
         try:
             with self._flights.alone(keys.exact, lambda: cache.find(keys, generation.id) is not None):
@@ -161,7 +161,8 @@ class Memory:
     def _count(self, entry: CachedAnswer, kind: HitKind, spender: Spender) -> None:
         if self._tally:
             self._tally.note(entry.key, entry.cost_usd)
-        self._hits.note(entry.id, kind.value, spender, entry.baseline_usd)
+        abstained = entry.kind is EntryKind.ABSTENTION
+        self._hits.note(entry.id, kind.value, spender, entry.baseline_usd, abstained=abstained)
 
     def _profile(self, settings: ContextSettings) -> str:
         known = self._profiles.get(id(settings))

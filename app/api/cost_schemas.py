@@ -39,18 +39,22 @@ class FeedbackShape(_Shape):
 
 
 class HitShape(_Shape):
-    """Cache hits of one kind: how many, what those saved whose saving is known, and how many others there are."""
+    """Cache hits of one kind: how many, what those saved whose saving is known, and how many others there are.
+
+    `abstained` of them gave an abstention again.
+    """
 
     count: int
     saved_usd: str
     unknown_saved: int
+    abstained: int
 
 
 class SummaryShape(_Shape):
     """One group of a report, or the whole.
 
     `spent_usd` and `saved_usd` leave out what is unknown, and say of how many entries and cache hits. Cache hits are no entries,
-    but count among the answers. `low` and `high` bound
+    but count among the answers or abstentions. `low` and `high` bound
     `cost_per_good_answer_usd` with 95 % confidence.
     """
 
@@ -203,7 +207,12 @@ def summary_shape(summary: Summary) -> SummaryShape:
 
 def hit_shape(hits: HitSum) -> HitShape:
     """Cache hits of one kind, as every surface writes them."""
-    return HitShape(count=hits.count, saved_usd=plain_usd(hits.saved_usd) or "0", unknown_saved=hits.unknown_saved)
+    return HitShape(
+        count=hits.count,
+        saved_usd=plain_usd(hits.saved_usd) or "0",
+        unknown_saved=hits.unknown_saved,
+        abstained=hits.abstained,
+    )
 
 
 def forecast_shape(since: datetime, until: datetime, measured: Measurement, months: Sequence[Month]) -> ForecastShape:

@@ -195,10 +195,10 @@ def _add_up(entries: Iterable[Entry]) -> _Sums:
 
 def _count_hits(hits: HitSum, share: Decimal, sums: _Sums) -> None:
     """Count in the share of the cache hits that belongs to the share of the entries that was read."""
-    count = round(hits.count * share)
-    sums.questions += count
-    sums.answers += count
-    sums.zero_token_answers += count
+    answers = round((hits.count - hits.abstained) * share)
+    sums.questions += round(hits.count * share)
+    sums.answers += answers
+    sums.zero_token_answers += answers
     sums.naive_usd += hits.saved_usd * share  # what costs nothing saves all that the naive prompt would cost
     sums.naive_questions += round((hits.count - hits.unknown_saved) * share)
 

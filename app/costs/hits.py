@@ -23,15 +23,24 @@ class HitGroup:
 
 @dataclass(frozen=True, slots=True)
 class HitSum:
-    """How many hits a group had, and what they saved: `saved_usd` of those whose saving is known, and how many others."""
+    """How many hits a group had, and what they saved: `saved_usd` of those whose saving is known, and how many others.
+
+    `abstained` of them gave an abstention again, and no answer.
+    """
 
     count: int = 0
     saved_usd: Decimal = Decimal(0)
     unknown_saved: int = 0
+    abstained: int = 0
 
     def plus(self, other: "HitSum") -> "HitSum":
         """Both together."""
-        return HitSum(self.count + other.count, self.saved_usd + other.saved_usd, self.unknown_saved + other.unknown_saved)
+        return HitSum(
+            self.count + other.count,
+            self.saved_usd + other.saved_usd,
+            self.unknown_saved + other.unknown_saved,
+            self.abstained + other.abstained,
+        )
 
 
 class HitLedger(Protocol):
@@ -61,10 +70,10 @@ class HitBook:
         self._lock = threading.Lock()
         self._noted: dict[HitGroup, HitSum] = {}
 
-    def note(self, answer_id: str, kind: str, spender: Spender, saved_usd: Decimal | None) -> None:
-        """Count one hit; `saved_usd` is `None` when nobody knows."""
+    def note(self, answer_id: str, kind: str, spender: Spender, saved_usd: Decimal | None, *, abstained: bool) -> None:
+        """Count one hit; `saved_usd` is `None` when nobody knows, and `abstained` says that it gave no answer."""
         group = HitGroup(self._clock().date(), answer_id, kind, spender)
-        one = HitSum(1, Decimal(0), 1) if saved_usd is None else HitSum(1, saved_usd)
+        one = HitSum(1, saved_usd or Decimal(0), int(saved_usd is None), int(abstained))
         with self._lock:
             known = self._noted.get(group)
             self._noted[group] = known.plus(one) if known else one

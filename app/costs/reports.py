@@ -41,8 +41,8 @@ class Summary:
     are those of the rung's lines, and everything else is of the entries that ended on that rung.
 
     `zero_token_answers` are answers for which no model read or wrote anything; `cached_answers` those from the cache. `hits` are
-    the cache hits, which are no entries: each counts among all three kinds of answers, and its saving, where known, in
-    `saved_usd`; `hits.unknown_saved` counts the others. Broken down by model or stage there are none.
+    the cache hits, which are no entries: each counts among all three kinds of answers, or else, where it gave an abstention
+    again, among the abstentions, and its saving in `saved_usd` where that is known. By model or stage there are none.
 
     `right_answers` and `wrong_answers` count answers by the last verdict on each; `good_answers` are right and wholly grounded.
     `groundedness` is the mean over the entries that have one, in [0, 1]; `None` without any.
@@ -110,11 +110,13 @@ class Summary:
 
     def with_hits(self, hits: HitSum) -> "Summary":
         """The same with cache hits counted in."""
+        answered = hits.count - hits.abstained
         return replace(
             self,
-            answers=self.answers + hits.count,
-            zero_token_answers=self.zero_token_answers + hits.count,
-            cached_answers=self.cached_answers + hits.count,
+            answers=self.answers + answered,
+            abstentions=self.abstentions + hits.abstained,
+            zero_token_answers=self.zero_token_answers + answered,
+            cached_answers=self.cached_answers + answered,
             saved_usd=(self.saved_usd or Decimal(0)) + hits.saved_usd,
             hits=self.hits.plus(hits),
         )

@@ -424,6 +424,17 @@ class LedgerContract:
             assert sum(row.cache_hits for row in opened.reader.summary(since, until, "team")) == expected
             assert sum(found.count for found in opened.reader.hits(since, until).values()) == expected
 
+    def test_abstentions_that_are_given_again_are_no_answers(self, open_ledger: OpenLedger) -> None:
+        opened = open_ledger()
+        opened.ledger.settle(bill("a", "0.25"))
+        opened.ledger.add_hits({group("a"): HitSum(4, Decimal(3)), group("b"): HitSum(7, Decimal(5), abstained=7)})
+        opened.ledger.add_hits({group("b"): HitSum(1, Decimal(0), 1, abstained=1)})
+        (team,) = opened.by("team").values()
+        for row in (opened.whole(), team):
+            assert (row.answers, row.zero_token_answers, row.cached_answers, row.abstentions) == (5, 4, 4, 8)
+            assert row.hits == HitSum(12, Decimal(8), 1, abstained=8)
+        assert opened.reader.hits(LONG_AGO, FAR_OFF) == {"exact": HitSum(12, Decimal(8), 1, abstained=8)}
+
     def test_a_verdict_counts_once_however_often_the_answer_was_given(self, open_ledger: OpenLedger) -> None:
         opened = open_ledger()
         opened.ledger.settle(bill("a", "0.25"))

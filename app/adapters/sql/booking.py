@@ -25,6 +25,7 @@ from app.costs.receipts import Receipt, ReceiptLine, Stage
 Account: TypeAlias = tuple[str, str, str, str]
 """Payer, name, period and the day that the period begins: one row of what the budgets have used."""
 
+_HIT_SUMS: Final = ("hits", "saved_pico_usd", "unknown_saved", "abstained")
 _LOST: Final = "The process died before it settled: booked at the most that the answer can have cost."
 
 
@@ -116,7 +117,7 @@ def add_hits(connection: Connection, hits: Mapping[HitGroup, HitSum]) -> None:
     rows = sorted((_hit_columns(group, found) for group, found in hits.items()), key=lambda row: (row["day"], row["group_hash"]))
     if rows:
         insert = _insert(connection, CACHE_HITS)
-        added = {name: CACHE_HITS.c[name] + insert.excluded[name] for name in ("hits", "saved_pico_usd", "unknown_saved")}
+        added = {name: CACHE_HITS.c[name] + insert.excluded[name] for name in _HIT_SUMS}
         connection.execute(insert.on_conflict_do_update(index_elements=[*CACHE_HITS.primary_key], set_=added), rows)
 
 
@@ -234,6 +235,7 @@ def _hit_columns(group: HitGroup, hits: HitSum) -> dict[str, Any]:
         "hits": hits.count,
         "saved_pico_usd": to_pico(hits.saved_usd),
         "unknown_saved": hits.unknown_saved,
+        "abstained": hits.abstained,
     }
 
 

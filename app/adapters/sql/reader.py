@@ -220,9 +220,11 @@ def _hits(connection: Connection, group: ColumnElement[Any], since: datetime, un
         sa.func.sum(named.c.hits).label("hits"),
         *_sums(named.c.saved_pico_usd, "saved"),
         sa.func.sum(named.c.unknown_saved).label("unknown_saved"),
+        sa.func.sum(named.c.abstained).label("abstained"),
     ).group_by(named.c.name)
     return {
-        row.name: HitSum(int(row.hits), _total(row, "saved"), int(row.unknown_saved)) for row in connection.execute(statement)
+        row.name: HitSum(int(row.hits), _total(row, "saved"), int(row.unknown_saved), int(row.abstained))
+        for row in connection.execute(statement)
     }
 
 

@@ -126,6 +126,7 @@ CACHE_HITS: Final = Table(
     Column("hits", BigInteger, nullable=False),
     Column("saved_pico_usd", BigInteger, nullable=False),
     Column("unknown_saved", BigInteger, nullable=False),
+    Column("abstained", BigInteger, nullable=False),
 )
 
 

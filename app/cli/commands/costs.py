@@ -170,9 +170,8 @@ def _headline(total: Summary, hits: Mapping[str, HitSum]) -> list[tuple[str, str
 
 def _cached(total: Summary, hits: Mapping[str, HitSum]) -> str:
     kinds = [f"{found.count:,} {kind.replace('_', ' ')}" for kind, found in sorted(hits.items())]
-    entries = total.cached_answers - total.cache_hits
-    words = [*kinds, *([f"{entries:,} on a closer look"] if entries and kinds else [])]
-    return counted(total.cached_answers, "answer", "answers") + (f": {', '.join(words)}" if words else "")
+    words = counted(total.cached_answers, "answer", "answers")
+    return f"{words}; given at once: {', '.join(kinds)}" if kinds else words
 
 
 def _verdicts(total: Summary) -> str:

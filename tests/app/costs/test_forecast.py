@@ -134,6 +134,7 @@ def test_cache_hits_are_questions_that_cost_nothing() -> None:
     assert (averages.questions, averages.cost_usd, averages.zero_token_share) == (40, Decimal("0.001"), 0.75)
     assert (averages.naive_questions, averages.naive_usd) == (39, Decimal("0.68") / 39)
     assert averages.own_ms == 5.0
+    assert measure(asked, HitSum(30, Decimal(0), 30, abstained=10)).zero_token_share == pytest.approx(20 / 30)
     assert averages.stages[0].cost_usd == Decimal("0.001")
     assert averages.bounds is not None
     assert averages.bounds.low < Decimal("0.001") < averages.bounds.high

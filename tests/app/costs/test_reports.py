@@ -73,3 +73,9 @@ def test_a_group_of_nothing_but_hits_has_a_row() -> None:
 
 def test_the_rung_of_cache_hits_is_that_of_cached_answers() -> None:
     assert CACHE_RUNG == CACHE
+
+
+def test_an_abstention_that_is_given_again_is_no_answer() -> None:
+    found = PLAIN.with_hits(HitSum(30, Decimal(2), 0, abstained=30))
+    assert found == replace(PLAIN, abstentions=32, saved_usd=Decimal(3), hits=found.hits)
+    assert found.cost_per_answer_usd == PLAIN.cost_per_answer_usd

@@ -72,17 +72,17 @@ class TestLocked:
     def test_cache_hits_wait_in_memory(self, work: Workplace) -> None:
         ledger = work.ledger()
         book = HitBook(ledger, lambda: NOON)
-        book.note("a", "exact", ANN, Decimal("0.5"))
+        book.note("a", "exact", ANN, Decimal("0.5"), abstained=False)
         book.write()
-        book.note("a", "exact", ANN, Decimal("0.25"))
+        book.note("a", "exact", ANN, Decimal("0.25"), abstained=False)
         with locked(work):
             book.write()
             with pytest.raises(LedgerBusyError):
                 ledger.add_hits({group("a"): HitSum(1)})
-            book.note("a", "exact", ANN, None)
+            book.note("b", "exact", ANN, None, abstained=True)
         book.write()
         book.write()
-        assert SqlLedgerReader(work.database()).hits(LONG_AGO, FAR_OFF) == {"exact": HitSum(3, Decimal("0.75"), 1)}
+        assert SqlLedgerReader(work.database()).hits(LONG_AGO, FAR_OFF) == {"exact": HitSum(3, Decimal("0.75"), 1, 1)}
 
     def test_bills_that_wait_come_in_when_the_ledger_is_next_opened(self, work: Workplace) -> None:
         ledger = work.ledger()

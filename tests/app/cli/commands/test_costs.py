@@ -275,7 +275,7 @@ def test_cache_hits_count_among_the_answers_and_are_told_by_kind(run: Run, ledge
     ledger.add_hits(hits("same_words", HitSum(29, Decimal("0.14"), 1)))
     done = run("costs", "--by", "team")
     assert line_of(done.out, "answers  ") == "1,040  and 1 abstention"
-    assert line_of(done.out, "answers from the cache") == "99.0 %  1,030 answers: 1,000 exact, 29 same words, 1 on a closer look"
+    assert line_of(done.out, "answers from the cache") == "99.0 %  1,030 answers; given at once: 1,000 exact, 29 same words"
     assert line_of(done.out, "saved").startswith(
         "$5.19  against the naive prompt, computed; unknown for 1 entry and 1 cache hit, left out"
     )
@@ -283,8 +283,8 @@ def test_cache_hits_count_among_the_answers_and_are_told_by_kind(run: Run, ledge
     assert "1,030" in line_of(done.out, "ops")
     report = json.loads(run("costs", "--json").out)
     assert report["hits"] == {
-        "exact": {"count": 1_000, "saved_usd": "5", "unknown_saved": 0},
-        "same_words": {"count": 29, "saved_usd": "0.14", "unknown_saved": 1},
+        "exact": {"count": 1_000, "saved_usd": "5", "unknown_saved": 0, "abstained": 0},
+        "same_words": {"count": 29, "saved_usd": "0.14", "unknown_saved": 1, "abstained": 0},
     }
     total = report["total"]
     assert (total["entries"], total["cache_hits"], total["cached_answers"], total["unknown_saved_hits"]) == (12, 1_029, 1_030, 1)
@@ -296,6 +296,6 @@ def test_a_ledger_of_cache_hits_alone_has_a_report_and_a_forecast(run: Run, ledg
     done = run("costs", "--by", "day")
     assert line_of(done.out, "spent  ") == "$0"
     assert line_of(done.out, "saved").startswith("unknown  against the naive prompt, computed; unknown for 500 cache hits")
-    assert line_of(done.out, "answers from the cache") == "100.0 %  500 answers: 500 exact"
+    assert line_of(done.out, "answers from the cache") == "100.0 %  500 answers; given at once: 500 exact"
     forecast = run("costs", "forecast", "--questions-per-day", "10")
     assert "500 questions; 100.0 % of the answers without any token" in forecast.out

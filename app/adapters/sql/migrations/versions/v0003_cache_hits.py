@@ -22,5 +22,6 @@ def upgrade() -> None:
         sa.Column("hits", sa.BigInteger, nullable=False),
         sa.Column("saved_pico_usd", sa.BigInteger, nullable=False),
         sa.Column("unknown_saved", sa.BigInteger, nullable=False),
+        sa.Column("abstained", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )

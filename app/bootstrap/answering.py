@@ -80,7 +80,10 @@ def build_service(
 
 
 def _own_ledger(settings: Settings) -> "tuple[AnsweringLedger, Callable[[], None]]":
-    ledger = build_ledger(settings)
+    from app.costs.write_behind import WriteBehindLedger
+
+    own = build_ledger(settings)
+    ledger = WriteBehindLedger(own, own.close)
     return ledger, ledger.close
 
 

@@ -70,9 +70,9 @@ class Service:
     def __init__(self, home: Path) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+            self.port = probe.getsockname()[1]
         environment = {**os.environ, "FARTHING_HOME": str(home)}
-        command = [FARTHING, "serve", "--port", str(self._port)]
+        command = [FARTHING, "serve", "--port", str(self.port)]
         self._began = time.perf_counter()
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -99,13 +99,18 @@ class Service:
         """The resident memory of the process."""
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
+    def worked_seconds(self) -> float:
+        """How long its threads have been at work on a processor, all together."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
         self._process.wait(30)
 
     def _url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self._port}{path}"
+        return f"http://127.0.0.1:{self.port}{path}"
 
 
 def engine_milliseconds(settings: Settings, questions: Sequence[str]) -> list[float]:

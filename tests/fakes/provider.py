@@ -2,7 +2,7 @@
 
 In a test: `with FakeProvider() as provider:`, then `provider.url`, `provider.faults.append(Fault.RESET)`, `provider.bill`.
 For benchmarks and tests that kill processes: `python -m tests.fakes.provider --port 8099`; it prints its address, and answers
-GET /bill with its books and POST /faults with a list of faults for the next calls.
+GET /bill with its books, GET /moments with when it wrote, and POST /faults with a list of faults for the next calls.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,12 +38,22 @@ class Bill:
     output_tokens: int = 0
 
 
+@dataclass(frozen=True)
+class Moments:
+    """When a call came in, its first piece of text went out, and its last; on the monotonic clock, in seconds."""
+
+    began: float
+    first: float
+    ended: float
+
+
 @dataclass
 class FakeProvider:
     """The provider and its script; start it as a context manager, or with `start` and `close`.
 
     `answer` makes the text from the request's body. `faults` come over the next calls, one each (`None` for none); `always` over
-    every call. `rejects` are parameters that it answers with 400, in the words of `rejection`. Safe to change while it runs.
+    every call. `rejects` are parameters that it answers with 400, in the words of `rejection`. `moments` are
+    those of the last call for each user message. Safe to change while it runs.
     """
 
     answer: Callable[[Body], str] = lambda _: '{"sentences": [{"text": "It is so.", "units": [1]}]}'
@@ -59,6 +70,7 @@ class FakeProvider:
     bill: Bill = field(default_factory=Bill)
     requests: list[Body] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    moments: dict[str, Moments] = field(default_factory=dict)
     connections: int = 0
 
     def __post_init__(self) -> None:
@@ -128,6 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         match urlsplit(self.path).path:
             case "/bill":
                 self._json(200, asdict(self.script.bill))
+            case "/moments":
+                self._json(200, {asked: asdict(moments) for asked, moments in list(self.script.moments.items())})
             case "/v1/models" if self.script.always == Fault.HTML:
                 self._html()
             case "/v1/models" if self._key_is_wrong():
@@ -168,10 +182,12 @@ class _Handler(BaseHTTPRequestHandler):
         most = int(body.get("max_completion_tokens") or body.get("max_tokens") or len(words))
         breaks_off = _MIDWAY.get(fault)
         text = ""
+        began = time.monotonic()
         try:
             self._sleep(self.script.first_token_s)
             self._begin("text/event-stream")
             self._choice({"role": "assistant", "content": ""})
+            first = time.monotonic()
             for word in words[:most]:
                 text += word
                 self._choice({"content": word})
@@ -185,6 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
             breaks_off(self)
             return
         self._end(body, fault, len(words) > most, input_tokens, output_tokens)
+        self.script.moments[body["messages"][-1]["content"]] = Moments(began, first, time.monotonic())
         if fault == Fault.NEVER_ENDS:
             self._hang()
         else:

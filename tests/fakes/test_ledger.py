@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.costs.budgets import Limit
+from tests.contracts.hits import HitContract
 from tests.contracts.ledger import Clock, LedgerContract, Opened, OpenLedger
 from tests.fakes.ledger import FakeLedger
 
@@ -19,5 +20,5 @@ def open_ledger() -> OpenLedger:
     return open_
 
 
-class TestFakeLedger(LedgerContract):
+class TestFakeLedger(LedgerContract, HitContract):
     pass

@@ -15,7 +15,8 @@ from app.costs.budgets import Limit
 from app.costs.errors import BudgetExhaustedError, LedgerBusyError
 from app.costs.hits import HitSum
 from app.costs.ledger import Entry
-from tests.contracts.ledger import DAILY, NOON, bill, group, hold
+from tests.contracts.hits import group
+from tests.contracts.ledger import DAILY, NOON, bill, hold
 
 WORST = Decimal("0.02")
 

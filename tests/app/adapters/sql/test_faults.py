@@ -25,7 +25,8 @@ from app.costs.errors import LedgerBusyError, LedgerError, LedgerFullError, Ledg
 from app.costs.hits import HitBook, HitGroup, HitSum
 from app.costs.ledger import Entry, Outcome
 from tests.app.adapters.sql.conftest import Workplace
-from tests.contracts.ledger import ANN, DAILY, FAR_OFF, LONG_AGO, NOON, Clock, bill, group, hold
+from tests.contracts.hits import group
+from tests.contracts.ledger import ANN, DAILY, FAR_OFF, LONG_AGO, NOON, Clock, bill, hold
 
 
 @pytest.fixture(autouse=True)

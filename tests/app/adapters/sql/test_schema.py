@@ -16,7 +16,8 @@ from app.costs.errors import LedgerError, LedgerSchemaError
 from app.costs.hits import HitSum
 from app.costs.reports import Verdict
 from tests.app.adapters.sql.conftest import Workplace
-from tests.contracts.ledger import NOON, bill, group, hold
+from tests.contracts.hits import group
+from tests.contracts.ledger import NOON, bill, hold
 
 
 def engine(work: Workplace) -> sa.Engine:

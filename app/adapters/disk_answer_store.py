@@ -180,7 +180,7 @@ class DiskAnswerStore:
         self._cache.reopen_if_replaced()
         if not self._cache.exists:
             return Changes(None, {}, anew=mark is not None, more=False)
-        return self._cache.use(partial(_changes, mark=mark)) or Changes(mark, {}, anew=False, more=False)
+        return self._cache.use(partial(_changes, mark=mark)) or Changes(None, {}, anew=False, more=False)
 
     def entries(self) -> Iterator[StoredAnswer]:
         """Every whole entry, in no order. Those that are not whole are removed. Raises `AnswerStoreError`."""
@@ -197,8 +197,8 @@ class DiskAnswerStore:
             self._write(lambda _: True)
 
     def remove(self, keys: Collection[bytes]) -> int:
-        """Remove entries, their bytes included. Returns how many there were. Raises `AnswerStoreError`."""
-        removed = self._order(lambda cache: _in_transaction(cache, lambda: cache.forget(keys)), nothing=0)
+        """Remove entries, and what has expired, bytes included. Returns how many there were. Raises `AnswerStoreError`."""
+        removed = self._order(lambda cache: _in_transaction(cache, lambda: _remove(cache, keys)), nothing=0)
         self._erase_journal()
         return removed
 
@@ -299,6 +299,12 @@ def _put(cache: _AnswerCache, entry: CachedAnswer, value: bytes, max_bytes: int)
     cache.evict(max_bytes)
     cache.trim_removals()
     return True
+
+
+def _remove(cache: _AnswerCache, keys: Collection[bytes]) -> int:
+    removed = cache.forget(keys)
+    cache.forget([key for (key,) in cache.rows("SELECT key FROM answers WHERE expires_at <= ?", time.time())])
+    return removed
 
 
 def _add_hits(cache: _AnswerCache, hits: Mapping[bytes, Hits]) -> bool:

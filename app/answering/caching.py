@@ -20,8 +20,8 @@ from app.caching.cached_questions import CachedQuestions
 from app.caching.calibration import Calibration
 from app.caching.entries import CachedAnswer, CitedDocument, CitedUnit, EntryKind
 from app.caching.keys import CacheKeys
-from app.caching.store import AnswerStore
-from app.caching.validity import digest_documents, remember_passages, why_invalid
+from app.caching.store import AnswerStore, Mark
+from app.caching.validity import digest_documents, remember_passages, why_changed, why_overtaken
 from app.caching.verdicts import Judgement, Verdict, judge
 from app.costs.receipts import Receipt, ReceiptLine, Stage
 from indexing.documents import AccessScope
@@ -267,13 +267,17 @@ def _as_kept(answer: Answer) -> Answer:
 
 
 def why_outdated(entry: CachedAnswer, generation: OpenGeneration) -> str | None:
-    """Why an entry does not hold in a generation, in words; `None` when it does. Costs a search, in its reader's rights.
+    """Why an entry does not hold in a generation, in words; `None` when it does. May cost a search, in its reader's rights.
+
+    What a person decided, a pin or a mark, holds as long as the cited pages say the same: it is not for a ranking to overrule.
 
     Raises:
         SearchError: The index engine failed.
     """
     scope = AccessScope(entry.tenant, frozenset(entry.labels))
-    documents = generation.searcher.document_chunks([document.id for document in entry.documents], scope)
+    changed = why_changed(entry, generation.searcher.document_chunks([document.id for document in entry.documents], scope))
+    if changed or entry.kind in {EntryKind.PINNED, EntryKind.WRONG}:
+        return changed
     query = Query(entry.question, entry.background)
     evidence = generation.retriever.retrieve(query, entry.question_vector, scope)
     return why_invalid(entry, documents, evidence.passages)

@@ -14,6 +14,7 @@ from app.bootstrap.ledger import build_ledger, open_ledger_reader
 from app.bootstrap.models import build_prices, build_rungs
 from app.bootstrap.sources import build_sources, refuse_overlaps
 from app.bootstrap.status import read_status
+from app.bootstrap.upkeep import refresh_answers, renew_answers
 from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder
@@ -41,7 +42,9 @@ __all__ = [
     "open_ledger_reader",
     "open_sync_tools",
     "read_status",
+    "refresh_answers",
     "refuse_overlaps",
+    "renew_answers",
     "require_match",
 ]
 

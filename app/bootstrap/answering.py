@@ -1,9 +1,10 @@
 """The answering flow, put together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from app.answering.serving import IndexHandle
+from app.answering.serving import IndexHandle, OpenGeneration
 from app.bootstrap.caching import build_memory
 from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder
 from app.bootstrap.ledger import build_ledger, build_restraint_shares
@@ -96,6 +97,23 @@ def build_generations(settings: Settings, embedder: Embedder, counter: TokenCoun
 
 def _report_failure(generation: str, error: Exception) -> None:
     import structlog  # an indexing run, which never gets here, starts without it
+
+@contextmanager
+def open_serving_generation(settings: Settings) -> Iterator[OpenGeneration]:
+    """The generation that serves, opened for reading without a service.
+
+    Raises:
+        HomeError: The home cannot be used safely.
+        ChunkIndexError: Nothing has been indexed yet, or it cannot be opened.
+    """
+    generations = build_generations(settings, build_embedder(settings), build_counter(), shipped_weights())
+    with closing(generations):
+        generation = generations.open(Generations(settings.home.resolve()).current().generation)
+        try:
+            yield generation
+        finally:
+            generation.close()
+
 
     log = structlog.get_logger("farthing.index")
     log.warning("a new generation cannot be opened; the old one serves on", generation=generation, reason=str(error))

@@ -122,7 +122,7 @@ class AnswerStoreAdmin(Protocol):
         """
 
     def remove(self, keys: Collection[bytes]) -> int:
-        """Remove entries. When it returns, neither their bytes nor those of any removed before are left in files of the store.
+        """Remove entries. When it returns, neither their bytes nor those of any removed or expired before are left in its files.
 
         Returns:
             How many there were.
@@ -140,6 +140,10 @@ class AnswerStoreAdmin(Protocol):
         Raises:
             AnswerStoreError: The store cannot be read.
         """
+
+
+class TendedStore(AnswerStore, AnswerStoreAdmin, Protocol):
+    """Both sides of one store, for whoever looks through what is kept and keeps something else in its place."""
 
 
 class FlightLeases(Protocol):

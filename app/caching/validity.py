@@ -28,17 +28,26 @@ def remember_passages(passages: Sequence[Passage]) -> tuple[str, ...]:
     return tuple(_short(passage.chunk.id) for passage in passages[:REMEMBERED_PASSAGES])
 
 
-def why_invalid(entry: CachedAnswer, documents: Mapping[str, Sequence[Chunk]], passages: Sequence[Passage]) -> str | None:
-    """Why an answer may not be given again, in words; `None` when it may.
+def why_changed(entry: CachedAnswer, documents: Mapping[str, Sequence[Chunk]]) -> str | None:
+    """Why the pages that an answer cites are not what they were, in words; `None` when they are.
 
     Args:
         entry: The cached answer.
         documents: The pages that it cites, as they are now and as far as its reader may read them.
+    """
+    if digest_documents(documents) == entry.documents:
+        return None
+    gone = {document.id for document in entry.documents} - documents.keys()
+    return "a cited page is gone, or may not be read any more" if gone else "a cited page has changed"
+
+
+def why_overtaken(entry: CachedAnswer, passages: Sequence[Passage]) -> str | None:
+    """Why an answer might be another one by now, though what it cites has not changed, in words; `None` when it would not.
+
+    Args:
+        entry: The cached answer.
         passages: What is found for its question now, in its reader's rights, best first.
     """
-    if digest_documents(documents) != entry.documents:
-        gone = {document.id for document in entry.documents} - documents.keys()
-        return "a cited page is gone, or may not be read any more" if gone else "a cited page has changed"
     cited = {unit.id for unit in entry.units}
     ranks = [passage.rank for passage in passages if not cited.isdisjoint(_unit_ids(passage.chunk))]
     if not ranks:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from app.answering.errors import AnsweringError
+from app.caching.errors import CachingError
 from app.costs.errors import CostsError
 from app.errors import AppError, CommandError
 from indexing.errors import IndexingError
@@ -63,12 +64,16 @@ def index(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done and what it would cost; do nothing.")
     ] = False,
+    refresh: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Answer up to N of the most asked questions afresh whose cached answers died."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Index folders and files, or, without a path, the sources of the settings. Only what changed is embedded."""
     from app.cli.commands import index as command
 
-    raise typer.Exit(command.run(tuple(paths or ()), tuple(label or ()), source, dry_run=dry_run, as_json=json))
+    raise typer.Exit(command.run(tuple(paths or ()), tuple(label or ()), source, refresh, dry_run=dry_run, as_json=json))
 
 
 @app.command()
@@ -183,7 +188,7 @@ def main() -> None:
         _register(plugin)
     try:
         app(prog_name="farthing")
-    except (AppError, AnsweringError, CostsError, IndexingError, RetrievalError) as error:
+    except (AppError, AnsweringError, CachingError, CostsError, IndexingError, RetrievalError) as error:
         print(f"farthing: {error}", file=sys.stderr)
         sys.exit(REFUSED)
     except Exception:  # noqa: BLE001 - a fault must not leave with the status of an abstention

@@ -202,7 +202,8 @@ def test_an_abstention_shows_the_closest_pages_and_has_its_own_exit_status(run: 
 
 
 @pytest.mark.usefixtures("best_unit_answers")
-def test_ask_json_prints_what_the_http_route_returns(run: Run) -> None:
+def test_ask_json_prints_what_the_http_route_returns(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FARTHING_CACHE__ENABLED", "false")
     run("index", "docs")
     printed = json.loads(run("ask", "How many days of leave?", "--json").out)
     with TestClient(bootstrap.build_application(load_settings())) as client:

@@ -1,5 +1,6 @@
 """Hits of the answer cache, counted in memory and written to the ledger in sums: they cost nothing, and there are thousands."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,8 +8,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Protocol
 
-from app.costs.errors import LedgerError
+from app.costs.errors import LedgerError, LedgerRefusedError
 from app.costs.ledger import Ledger, Spender
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,15 @@ class HitBook:
             self._noted[group] = known.plus(one) if known else one
 
     def write(self) -> None:
-        """Write down what was noted. What cannot be written now is kept for the next time."""
+        """Write down what was noted. What cannot be written now is kept for the next time; what never can is named and let go."""
         with self._lock:
             noted, self._noted = self._noted, {}
         if not noted:
             return
         try:
             self._ledger.add_hits(noted)
+        except LedgerRefusedError as error:  # it never will be: kept, it would hold up all that come after it
+            _log.warning("%d cache hits cannot be written to the ledger: %s", sum(one.count for one in noted.values()), error)
         except LedgerError:
             with self._lock:
                 for group, hits in noted.items():

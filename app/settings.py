@@ -2,12 +2,10 @@
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,6 +14,7 @@ from pydantic_settings.sources import InitSettingsSource
 
 from app.costs.budgets import Payer, Period
 from app.errors import SettingsError
+from app.settings_checks import endpoint_url, header_value, postgresql_url, redis_url
 
 DEFAULTS_FILE: Final = Path(__file__).with_name("settings.toml")
 LOCAL_FILE: Final = "farthing.toml"
@@ -30,38 +29,12 @@ _KEYS_SECTION: Final = "api_keys"
 _Positive = Annotated[int, Field(gt=0)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Name = Annotated[str, Field(min_length=1)]
+_Usd = Annotated[str, Field(pattern=r"^\d{1,7}(\.\d{1,12})?$")]
 _KeyName = Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
 """Lower case, single underscores: any such name can be written as a variable and read back."""
 
 
-def _header_value(key: SecretStr) -> SecretStr:
-    value = key.get_secret_value()
-    if not value or not value.isascii() or not value.isprintable() or " " in value:
-        raise ValueError("a key is printable ASCII without spaces")
-    return key
-
-
-_Key = Annotated[SecretStr, AfterValidator(_header_value)]
-
-
-def _endpoint_url(url: str) -> str:
-    parts = urlsplit(url)
-    usable = re.fullmatch(r"[\w.:-]+", parts.hostname or "", re.ASCII) and "@" not in url and re.fullmatch(r"[!-~]+", url)
-    if not usable or parts.scheme not in {"http", "https"} or parts.port == 0:  # reading the port checks it
-        raise ValueError("an address is written like https://api.openai.com/v1, without a user name")
-    return url
-
-
-def _postgresql_url(url: SecretStr) -> SecretStr:
-    if url.get_secret_value() and not url.get_secret_value().startswith("postgresql://"):
-        raise ValueError("a ledger's URL begins with postgresql://, or is empty")
-    return url
-
-
-def _redis_url(url: SecretStr) -> SecretStr:
-    if url.get_secret_value() and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("the URL of a Redis server begins with redis://, rediss:// or unix://, or is empty")
-    return url
+_Key = Annotated[SecretStr, AfterValidator(header_value)]
 
 
 class _Section(BaseModel):
@@ -82,7 +55,7 @@ class EndpointSettings(_Section):
 
     name: _Name
     rung: Literal["small", "strong"]
-    url: Annotated[str, AfterValidator(_endpoint_url)]
+    url: Annotated[str, AfterValidator(endpoint_url)]
     model: _Name
     api_key_name: str = ""
     price_model: str = ""
@@ -109,7 +82,7 @@ class BudgetSettings(_Section):
     payer: Payer
     name: _Name = "*"
     period: Period
-    usd: Annotated[str, Field(pattern=r"^\d{1,7}(\.\d{1,12})?$")] | None = None
+    usd: _Usd | None = None
     tokens: Annotated[int, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
@@ -178,6 +151,13 @@ class BaselineSettings(_Section):
     output_tokens: Annotated[int, Field(ge=0)]
 
 
+class MeasuringSettings(_Section):
+    """How many questions go through the naive pipeline, too, and for how much a day."""
+
+    share: _Share
+    usd_per_day: _Usd
+
+
 class BudgetRestraintsSettings(_Section):
     """From which used share of a limit on answers are held back, in [0, 1] and none below the one before."""
 
@@ -195,7 +175,7 @@ class BudgetRestraintsSettings(_Section):
 class LedgerSettings(_Section):
     """Where the ledger lies, and what it keeps. An empty URL means a file in the home."""
 
-    url: Annotated[SecretStr, AfterValidator(_postgresql_url)]
+    url: Annotated[SecretStr, AfterValidator(postgresql_url)]
     keep_question_text: bool
     lost_after_s: _Positive
 
@@ -204,7 +184,7 @@ class CacheSettings(_Section):
     """The answer cache: whether there is one, where, and how much it keeps. An empty URL means a directory in the home."""
 
     enabled: bool
-    url: Annotated[SecretStr, AfterValidator(_redis_url)]
+    url: Annotated[SecretStr, AfterValidator(redis_url)]
     max_bytes: Annotated[int, Field(ge=1_000_000)]
     timeout_s: Annotated[float, Field(gt=0, le=10)]
     ttl_s: _Positive
@@ -258,6 +238,7 @@ class Settings(BaseSettings):
     answering: AnsweringSettings
     ladder: LadderSettings
     baseline: BaselineSettings
+    measuring: MeasuringSettings
     budget_restraints: BudgetRestraintsSettings
     ledger: LedgerSettings
     cache: CacheSettings

@@ -239,9 +239,10 @@ def read_usage(usage: Any, prompt_bytes: int, text_bytes: int, max_output_tokens
 
 
 def _body(model: str, prompt: Prompt, max_output_tokens: int) -> dict[str, Any]:
+    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}],
+        "messages": [*system, {"role": "user", "content": prompt.user}],
         "max_tokens": max_output_tokens,
         "temperature": 0,
         "stream": True,

@@ -13,6 +13,7 @@ from app.answering.conversation import admit_conversation, resolve
 from app.answering.errors import UnknownLabelError
 from app.answering.events import Listener, nobody
 from app.answering.ladder import Climbed, Ladder, Task
+from app.answering.measuring import Measuring
 from app.answering.memory import Known, Memory
 from app.answering.profiles import ContextSettings
 from app.answering.questions import Question, admit
@@ -59,6 +60,7 @@ class AnswerService:
         ladder: Ladder,
         accounts: Accounts,
         baseline: NaiveBaseline,
+        measuring: Measuring,
         max_question_characters: int,
     ) -> None:
         self._index = index
@@ -70,6 +72,7 @@ class AnswerService:
         self._ladder = ladder
         self._accounts = accounts
         self._baseline = baseline
+        self._measuring = measuring
         self._max_question_characters = max_question_characters
 
     def ask(self, question: Question, scope: AccessScope, spender: Spender, tell: Listener = nobody) -> Answer:
@@ -99,7 +102,9 @@ class AnswerService:
         with self._index.lease() as generation:
             _refuse_unknown_labels(scope, generation)
             asked = _Asked(uuid.uuid4().hex, question, keys, scope, spender, settings, generation, till, tell)
-            return self._memory.remembered_or_made(keys, generation, partial(self._give, asked), partial(self._make, asked))
+            answer = self._memory.remembered_or_made(keys, generation, partial(self._give, asked), partial(self._make, asked))
+        self._measuring.offer(asked.id, answer, query, scope, spender)
+        return answer
 
     def quick(self, question: Question, scope: AccessScope, spender: Spender) -> bytes | None:
         """The bytes of an answer that was given before and still holds, if that can be told without waiting; else `None`.
@@ -119,6 +124,7 @@ class AnswerService:
 
     def close(self) -> None:
         """Let go of index, cache and ledger; questions in flight finish with the index first."""
+        self._measuring.close()
         self._index.close()
         self._memory.close()
         self._accounts.close()

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.costs.confidence import UsdBounds, share_bounds
 from app.costs.forecast import Measurement, Month
 from app.costs.hits import HitSum
+from app.costs.measured import MeasuredSaving
 from app.costs.pricing import plain_usd
 from app.costs.receipts import Stage
 from app.costs.reports import Grouping, Summary, Verdict
@@ -17,6 +18,7 @@ from app.costs.reports import Grouping, Summary, Verdict
 MAX_COMMENT_CHARACTERS: Final = 2_000
 
 _AVERAGE_DECIMALS: Final = 12
+_SHARE_DECIMALS: Final = 6
 
 
 class _Shape(BaseModel):
@@ -88,10 +90,19 @@ class SummaryShape(_Shape):
     groundedness: float | None
 
 
+class MeasuredShape(_Shape):
+    """The share of the naive pipeline's cost that was saved over so many answers, with its 95 % interval; `null` is unknown."""
+
+    answers: int
+    saved_share: float
+    low: float | None
+    high: float | None
+
+
 class ReportShape(_Shape):
     """What was spent from `since` up to, not including, `until` (ISO 8601, in UTC): in all, and by group when asked for.
 
-    `hits` are the cache hits by kind.
+    `hits` are the cache hits by kind. `measured` is the saving that was measured; `null` where nothing was.
     """
 
     since: str
@@ -99,6 +110,7 @@ class ReportShape(_Shape):
     by: Grouping | None
     total: SummaryShape
     hits: dict[str, HitShape]
+    measured: MeasuredShape | None
     groups: list[SummaryShape]
 
 
@@ -213,6 +225,14 @@ def hit_shape(hits: HitSum) -> HitShape:
         unknown_saved=hits.unknown_saved,
         abstained=hits.abstained,
     )
+
+
+def measured_shape(measured: MeasuredSaving | None) -> MeasuredShape | None:
+    """The measured saving, as every surface writes it."""
+    if measured is None:
+        return None
+    low, high = (None if bound is None else round(bound, _SHARE_DECIMALS) for bound in (measured.low, measured.high))
+    return MeasuredShape(answers=measured.answers, saved_share=round(measured.share, _SHARE_DECIMALS), low=low, high=high)
 
 
 def forecast_shape(since: datetime, until: datetime, measured: Measurement, months: Sequence[Month]) -> ForecastShape:

@@ -53,6 +53,7 @@ def build_service(
     """
     from app.answering.accounting import Accounts
     from app.answering.ladder import Ladder, LadderSettings
+    from app.answering.measuring import Measuring, NaivePrompts
     from app.answering.profiles import LiveContextSettings, ProfileStore
     from app.answering.service import AnswerService
     from app.costs.baseline import NaiveBaseline
@@ -66,8 +67,11 @@ def build_service(
     rungs = build_rungs(settings) if rungs is None else rungs
     books, close = (ledger, lambda: None) if ledger else _own_ledger(settings)
     ladder = LadderSettings(settings.ladder.wide_budget_tokens, settings.ladder.extractive_from, settings.ladder.judge)
+    index = IndexHandle(build_generations(settings, embedder, counter, weights), _report_failure)
+    baseline = NaiveBaseline(counter, prices.price(settings.baseline.model), settings.baseline.output_tokens)
+    naive = NaivePrompts(index, embedder, baseline)
     return AnswerService(
-        index=IndexHandle(build_generations(settings, embedder, counter, weights), _report_failure),
+        index=index,
         embedder=embedder,
         counter=counter,
         weights=weights,
@@ -75,7 +79,8 @@ def build_service(
         memory=build_memory(settings, rungs, books, [settings.embedding.model, weights]),
         ladder=Ladder(rungs, ladder, weights, counter),
         accounts=Accounts(books, build_restraint_shares(settings), prices.version, close),
-        baseline=NaiveBaseline(counter, prices.price(settings.baseline.model), settings.baseline.output_tokens),
+        baseline=baseline,
+        measuring=Measuring(settings.measuring.share, naive.write, rungs, books, prices.version, counter),
         max_question_characters=settings.answering.max_question_characters,
     )
 

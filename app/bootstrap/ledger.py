@@ -5,9 +5,9 @@ from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from app.costs.budgets import Limit, RestraintShares
+from app.costs.budgets import Limit, Payer, Period, RestraintShares
 from app.costs.errors import LedgerError
-from app.costs.reports import LedgerReader
+from app.costs.measured import MEASURING_KEY, ReportReader
 from app.home import check_home
 from app.settings import Settings
 
@@ -24,7 +24,7 @@ def build_ledger(settings: Settings) -> "SqlLedger":
 
 
 @contextmanager
-def open_ledger_reader(settings: Settings) -> Iterator[LedgerReader]:
+def open_ledger_reader(settings: Settings) -> Iterator[ReportReader]:
     """The reading side of the configured ledger, with what waited to be written; closed at the end. Raises `HomeError`."""
     from app.adapters.sql.reader import SqlLedgerReader
 
@@ -36,10 +36,13 @@ def open_ledger_reader(settings: Settings) -> Iterator[LedgerReader]:
 
 
 def build_limits(settings: Settings) -> tuple[Limit, ...]:
-    """What may be spent."""
-    return tuple(
-        Limit(budget.payer, budget.name, budget.period, None if budget.usd is None else Decimal(budget.usd), budget.tokens)
-        for budget in settings.budgets
+    """What may be spent: the budgets, and what measuring the saving may cost."""
+    return (
+        *(
+            Limit(budget.payer, budget.name, budget.period, None if budget.usd is None else Decimal(budget.usd), budget.tokens)
+            for budget in settings.budgets
+        ),
+        Limit(Payer.KEY, MEASURING_KEY, Period.DAY, usd=Decimal(settings.measuring.usd_per_day)),
     )
 
 

@@ -1,4 +1,4 @@
-"""The naive prompt for one question: what the usual pipeline would have sent, counted and priced but never sent."""
+"""The naive prompt for one question: what the usual pipeline would have sent, counted and priced, and written out on demand."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +75,28 @@ class NaiveBaseline:
             generation: The generation that was searched; what is remembered of a page holds within it.
             read: Reads the pages that are not remembered.
         """
+        windows = self._windows(passages, generation, read)
+        tokens = self._instructions_tokens + self._counter.count(question) + sum(map(_covered, windows.values()))
+        return NaivePrompt(tokens, price_usage(Usage(tokens, self._output_tokens), self._price))
+
+    def write(self, question: str, passages: Sequence[Passage], generation: str, read: PageReader) -> str:
+        """Write the naive prompt out, to be sent for real. Takes what `measure` takes.
+
+        The windows are those that `measure` counts, best page first. Where one begins or ends inside a chunk, the chunk is cut
+        between two words, in proportion to its tokens.
+        """
+        windows = self._windows(passages, generation, read)
+        pages, texts = self._pages(list(windows), generation, read), read(list(windows))
+        context = "\n\n".join(
+            _cut(texts[document], pages[document], stretch)
+            for document, spans in windows.items()
+            for stretch in _stretches(spans)
+            if document in texts
+        )
+        return INSTRUCTIONS.format(context=context, question=question)
+
+    def _windows(self, passages: Sequence[Passage], generation: str, read: PageReader) -> dict[str, list[_Span]]:
+        """The windows of each page, in the order in which its pages come up."""
         windows: dict[str, list[_Span]] = {}
         taken = 0
         ordered = _by_cosine(passages)
@@ -91,8 +113,7 @@ class NaiveBaseline:
             if not any(low <= start and end <= high for low, high in of_page):
                 of_page.append(_centred(start, end, page.tokens))
                 taken += 1
-        tokens = self._instructions_tokens + self._counter.count(question) + sum(map(_covered, windows.values()))
-        return NaivePrompt(tokens, price_usage(Usage(tokens, self._output_tokens), self._price))
+        return windows
 
     def _pages(self, documents: Sequence[str], generation: str, read: PageReader) -> dict[str, _Page]:
         remembered = self._remembered
@@ -123,8 +144,36 @@ def _centred(start: int, end: int, page_tokens: int) -> _Span:
 
 
 def _covered(spans: Sequence[_Span]) -> int:
-    total = reached = 0
+    return sum(high - low for low, high in _stretches(spans))
+
+
+def _stretches(spans: Sequence[_Span]) -> list[_Span]:
+    """The spans in order, with those that overlap or touch made one."""
+    stretches: list[_Span] = []
     for low, high in sorted(spans):
-        total += max(0, high - max(low, reached))
-        reached = max(reached, high)
-    return total
+        if stretches and low <= stretches[-1][1]:
+            stretches[-1] = (stretches[-1][0], max(stretches[-1][1], high))
+        else:
+            stretches.append((low, high))
+    return stretches
+
+
+def _cut(chunks: Sequence[Chunk], page: _Page, stretch: _Span) -> str:
+    """The text of a stretch of a page."""
+    low, high = stretch
+    parts = []
+    for chunk in chunks:
+        start, end = page.chunks[chunk.id]
+        if start < high and low < end:
+            parts.append(_part(chunk.text, (max(low, start) - start) / (end - start), (min(high, end) - start) / (end - start)))
+    return "\n\n".join(parts)
+
+
+def _part(text: str, low: float, high: float) -> str:
+    """A text from one share of its length to another, both in [0, 1], with the words at either end whole or left out."""
+    start, end = round(low * len(text)), round(high * len(text))
+    while 0 < start < end and not text[start - 1].isspace():
+        start += 1
+    while start < end < len(text) and not text[end].isspace():
+        end -= 1
+    return text[start:end].strip()

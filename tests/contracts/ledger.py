@@ -15,9 +15,10 @@ from app.costs.budgets import Limit, Payer, Period
 from app.costs.errors import BudgetExhaustedError, UnknownEntryError
 from app.costs.hits import AnsweringLedger
 from app.costs.ledger import Entry, Hold, Outcome, Spender, Surface
+from app.costs.measured import SUFFIX, MeasuredPair, ReportReader
 from app.costs.pricing import Price, Usage, price_usage
 from app.costs.receipts import Receipt, ReceiptLine, Stage
-from app.costs.reports import Grouping, LedgerReader, Summary, Verdict
+from app.costs.reports import Grouping, Summary, Verdict
 
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)
 LONG_AGO, FAR_OFF = datetime(1971, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ class Clock:
 @dataclass(frozen=True)
 class Opened:
     ledger: AnsweringLedger
-    reader: LedgerReader
+    reader: ReportReader
     clock: Clock
 
     def whole(self) -> Summary:
@@ -353,6 +354,23 @@ class LedgerContract:
         }
         assert (stages["generate"].entries, stages["generate"].spent_usd) == (2, Decimal("0.75"))
         assert models["m2"].saved_usd is None
+
+    def test_what_was_measured_is_read_beside_what_its_answer_cost(self, open_ledger: OpenLedger) -> None:
+        opened = open_ledger()
+        for identity, cost in (("a", "0.25"), ("b", "0"), ("c", None), ("d", "0.5"), ("e", "0.5"), ("f", "0.5")):
+            opened.ledger.settle(bill(identity, cost))
+        for identity, cost in (("b", "0.75"), ("a", "1.000000000001"), ("c", "1"), ("d", None), ("nobody", "1")):
+            opened.ledger.settle(bill(f"{identity}{SUFFIX}", cost, outcome=Outcome.WORK, groundedness=None))
+        failed = bill(f"e{SUFFIX}", "0.125", outcome=Outcome.WORK, groundedness=None)
+        opened.ledger.settle(replace(failed, rung_path=()))
+        late = bill(f"f{SUFFIX}", "1", outcome=Outcome.WORK, groundedness=None, at=NOON + timedelta(days=2))
+        opened.ledger.settle(late)
+        opened.ledger.settle(bill("g-audit", "1", outcome=Outcome.WORK))
+        assert opened.reader.measured_pairs(NOON, NOON + timedelta(days=1)) == [
+            MeasuredPair("b", Decimal(0), Decimal("0.75")),
+            MeasuredPair("a", Decimal("0.25"), Decimal("1.000000000001")),
+        ]
+        assert [pair.answer_id for pair in opened.reader.measured_pairs(NOON + timedelta(days=1), FAR_OFF)] == ["f"]
 
     def test_only_what_lies_within_counts(self, open_ledger: OpenLedger) -> None:
         opened = open_ledger()

@@ -12,6 +12,7 @@ from app.costs.errors import UnknownEntryError
 from app.costs.hits import HitGroup, HitSum
 from app.costs.ledger import Entry, Hold, Outcome, Spender
 from app.costs.limits import Used, binding_limits, limit_use, payers, require_room
+from app.costs.measured import SUFFIX, MeasuredPair
 from app.costs.receipts import ReceiptLine
 from app.costs.reports import CACHE_RUNG, Grouping, Summary, Verdict, add_hits_to
 
@@ -97,6 +98,16 @@ class FakeLedger:
 
     def entries(self, since: datetime, until: datetime) -> Iterator[Entry]:
         yield from sorted((e for e in self.written.values() if since <= e.at < until), key=lambda entry: entry.at)
+
+    def measured_pairs(self, since: datetime, until: datetime) -> Sequence[MeasuredPair]:
+        pairs = []
+        for entry in self.written.values():
+            answer = self.written.get(entry.id.removesuffix(SUFFIX))
+            if answer and answer is not entry and since <= entry.at < until and entry.outcome is Outcome.WORK and entry.rung_path:
+                cost, naive = answer.receipt.cost_usd, entry.receipt.cost_usd
+                if cost is not None and naive is not None:
+                    pairs.append(MeasuredPair(answer.id, cost, naive))
+        return pairs
 
     def add_feedback(self, answer_id: str, verdict: Verdict, person: str | None, comment: str | None) -> None:  # noqa: ARG002 - the port's signature
         if answer_id not in self.written:

@@ -17,6 +17,7 @@ from app.costs.baseline import NaivePrompt
 from app.costs.errors import UnknownEntryError
 from app.costs.hits import HitSum
 from app.costs.ledger import Entry, Outcome, Spender, Surface
+from app.costs.measured import SUFFIX, MeasuredPair
 from app.costs.receipts import Receipt, ReceiptLine, Stage
 from app.costs.reports import CACHE_RUNG, Grouping, Summary, Verdict, add_hits_to
 
@@ -112,6 +113,25 @@ class SqlLedgerReader:
             if len(rows) < _PAGE:
                 return
             after = (rows[-1].at_us, rows[-1].number)
+
+    def measured_pairs(self, since: datetime, until: datetime) -> Sequence[MeasuredPair]:
+        """The pairs that were measured from `since` up to, not including, `until`, in the order of their writing.
+
+        Raises:
+            LedgerError: It cannot be read.
+        """
+        naive, answer = ENTRIES.alias(), ENTRIES.alias()
+        statement = (
+            sa.select(answer.c.id, answer.c.cost_pico_usd, naive.c.cost_pico_usd.label("naive_pico_usd"))
+            .join(answer, answer.c.id == sa.func.substr(naive.c.id, 1, sa.func.length(naive.c.id) - len(SUFFIX)))
+            .where(naive.c.at_us >= to_us(since), naive.c.at_us < to_us(until))
+            .where(naive.c.outcome == Outcome.WORK.value, naive.c.id.endswith(SUFFIX), naive.c.last_rung.is_not(None))
+            .where(naive.c.cost_pico_usd.is_not(None), answer.c.cost_pico_usd.is_not(None))
+            .order_by(naive.c.number)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        return [MeasuredPair(row.id, from_pico(row.cost_pico_usd), from_pico(row.naive_pico_usd)) for row in rows]
 
     def add_feedback(self, answer_id: str, verdict: Verdict, person: str | None, comment: str | None) -> None:
         """Write down what somebody says of an answer. The last verdict on an answer counts.

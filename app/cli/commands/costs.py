@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, get_args
@@ -10,7 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from app import bootstrap
-from app.api.cost_schemas import ReportShape, SummaryShape, good_answer_bounds, hit_shape, moment, summary_shape
+from app.api.cost_schemas import (
+    ReportShape,
+    SummaryShape,
+    good_answer_bounds,
+    hit_shape,
+    measured_shape,
+    moment,
+    summary_shape,
+)
 from app.cli import OK
 from app.cli.figures import amount, bar, counted, percent, print_whole, sparkline
 from app.cli.rendering import complain, console, printable, table
@@ -18,6 +27,7 @@ from app.cli.since import parse_since
 from app.costs.csv_rows import write_rows
 from app.costs.focus import FOCUS_COLUMNS, charges, focus_rows
 from app.costs.hits import HitSum
+from app.costs.measured import MeasuredSaving, measured_saving
 from app.costs.reports import Grouping, LedgerReader, Summary
 from app.errors import CommandError
 from app.settings import Settings, load_settings
@@ -26,6 +36,19 @@ _SHOWN_ROWS: Final = 40
 _NOBODY: Final = "(none)"
 _UNSPLIT: Final = frozenset({"model", "stage"})
 """Groupings that a saving cannot be split by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What a report says of everything, before it is broken down.
+
+    `hits` are the cache hits by kind, `measured` is the measured saving, and `unpriced` names the models without a price.
+    """
+
+    total: Summary
+    hits: Mapping[str, HitSum]
+    measured: MeasuredSaving | None
+    unpriced: Sequence[str]
 
 
 def run(since: str, by: str | None, *, as_json: bool, as_csv: bool, as_focus: bool) -> int:
@@ -44,59 +67,46 @@ def run(since: str, by: str | None, *, as_json: bool, as_csv: bool, as_focus: bo
             _write_focus(reader, start, until, settings)
             return OK
         (total,) = reader.summary(start, until, None)
-        hits = reader.hits(start, until)
-        groups = reader.summary(start, until, grouping) if grouping else []
+        measured = measured_saving(reader.measured_pairs(start, until))
         unpriced = _unpriced(reader, start, until) if total.unknown_cost_entries else []
+        whole = Whole(total, reader.hits(start, until), measured, unpriced)
+        groups = reader.summary(start, until, grouping) if grouping else []
     if as_json:
-        print(report_shape(start, until, grouping, total, hits, groups).model_dump_json())
+        print(report_shape(start, until, grouping, whole, groups).model_dump_json())
     elif as_csv:
         rows = groups if grouping else [total]
         columns = tuple(SummaryShape.model_fields)
         write_rows(sys.stdout, columns, ([getattr(summary_shape(row), column) for column in columns] for row in rows))
     else:
-        show(start, total, hits, unpriced, grouping, groups, console(sys.stdout))
+        show(start, whole, grouping, groups, console(sys.stdout))
     return OK
 
 
-def report_shape(
-    since: datetime,
-    until: datetime,
-    by: Grouping | None,
-    total: Summary,
-    hits: Mapping[str, HitSum],
-    groups: Sequence[Summary],
-) -> ReportShape:
+def report_shape(since: datetime, until: datetime, by: Grouping | None, whole: Whole, groups: Sequence[Summary]) -> ReportShape:
     """The report as `--json` prints it."""
     return ReportShape(
         since=moment(since),
         until=moment(until),
         by=by,
-        total=summary_shape(total),
-        hits={kind: hit_shape(found) for kind, found in sorted(hits.items())},
+        total=summary_shape(whole.total),
+        hits={kind: hit_shape(found) for kind, found in sorted(whole.hits.items())},
+        measured=measured_shape(whole.measured),
         groups=[summary_shape(row) for row in groups],
     )
 
 
-def show(
-    since: datetime,
-    total: Summary,
-    hits: Mapping[str, HitSum],
-    unpriced: Sequence[str],
-    by: Grouping | None,
-    groups: Sequence[Summary],
-    out: Console,
-) -> None:
+def show(since: datetime, whole: Whole, by: Grouping | None, groups: Sequence[Summary], out: Console) -> None:
     """Print a report for a person: the headline figures, then the groups."""
-    if not total.entries and not total.cache_hits:
+    if not whole.total.entries and not whole.total.cache_hits:
         out.print(
             f"Nothing was asked since {since:%Y-%m-%d %H:%M} UTC, so nothing was spent. "
             "Ask with `farthing ask QUESTION`, or look further back with --since."
         )
         return
-    _show_headline(since, total, hits, unpriced, out)
+    _show_headline(since, whole, out)
     if by:
         out.print()
-        _show_groups(by, total, groups, out)
+        _show_groups(by, whole.total, groups, out)
 
 
 def _grouping(by: str | None) -> Grouping | None:
@@ -125,7 +135,8 @@ def _write_focus(reader: LedgerReader, since: datetime, until: datetime, setting
         complain(f"The cost of some calls is unknown ({', '.join(unknown)}); the cost columns of their rows are empty.")
 
 
-def _show_headline(since: datetime, total: Summary, hits: Mapping[str, HitSum], unpriced: Sequence[str], out: Console) -> None:
+def _show_headline(since: datetime, whole: Whole, out: Console) -> None:
+    total, unpriced = whole.total, whole.unpriced
     if total.unknown_cost_entries:
         out.print(
             Text(
@@ -136,15 +147,16 @@ def _show_headline(since: datetime, total: Summary, hits: Mapping[str, HitSum], 
         )
         out.print()
     out.print(Text(f"since {since:%Y-%m-%d %H:%M} UTC", style="dim"))
-    for name, figure, words in _headline(total, hits):
+    for name, figure, words in _headline(whole):
         line = Text(f"{name:32}")
         line.append(f"{figure:>12}", style="bold")
         line.append(f"  {words}" if words else "", style="dim")
         out.print(line)
 
 
-def _headline(total: Summary, hits: Mapping[str, HitSum]) -> list[tuple[str, str, str]]:
+def _headline(whole: Whole) -> list[tuple[str, str, str]]:
     """Name, figure and remark of each line."""
+    total = whole.total
     saved_words = "against the naive prompt, computed"
     unsaved = [_entries(total.unknown_saved_entries)] if total.unknown_saved_entries else []
     unsaved += [counted(total.hits.unknown_saved, "cache hit", "cache hits")] if total.hits.unknown_saved else []
@@ -158,11 +170,12 @@ def _headline(total: Summary, hits: Mapping[str, HitSum]) -> list[tuple[str, str
     return [
         ("spent", _spent(total), spent_words),
         ("saved", _saved(total), saved_words),
+        *_measured(whole.measured),
         ("answers", f"{total.answers:,}", f"and {', '.join(others)}" if others else ""),
         ("cost per answer", amount(total.cost_per_answer_usd), "all that was spent, by the answers" if total.answers else ""),
         ("cost per right, grounded answer", amount(total.cost_per_good_answer_usd), _verdicts(total)),
         ("answers without any token", percent(total.zero_token_share), counted(total.zero_token_answers, "answer", "answers")),
-        ("answers from the cache", percent(total.cached_share), _cached(total, hits)),
+        ("answers from the cache", percent(total.cached_share), _cached(total, whole.hits)),
         ("tokens", f"{total.input_tokens + total.output_tokens:,}", tokens_words),
         ("groundedness", "unknown" if total.groundedness is None else f"{total.groundedness:.3f}", ""),
     ]  # fmt: skip
@@ -212,6 +225,16 @@ def _show_groups(by: Grouping, total: Summary, groups: Sequence[Summary], out: C
         )
     if any(row.unknown_cost_entries for row in shown):
         out.print("unknown: entries of which a cost is not known, and is missing in what was spent")
+
+
+def _measured(measured: MeasuredSaving | None) -> list[tuple[str, str, str]]:
+    if measured is None:
+        return []
+    name = f"saved, measured on {counted(measured.answers, 'answer', 'answers')}"
+    bounds = "too few for an interval"
+    if measured.low is not None and measured.high is not None:
+        bounds = f"95 %: {percent(measured.low)} to {percent(measured.high)}"
+    return [(name, percent(measured.share), bounds)]
 
 
 def _entries(count: int) -> str:

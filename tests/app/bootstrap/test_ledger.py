@@ -11,6 +11,7 @@ from app.adapters.sql.pending import PendingFile
 from app.bootstrap.ledger import build_ledger, build_limits, build_restraint_shares, open_ledger_reader
 from app.costs.budgets import Limit, Payer, Period, RestraintShares
 from app.costs.errors import BudgetExhaustedError
+from app.costs.measured import MEASURING_KEY
 from app.errors import HomeError, SettingsError
 from app.settings import load_settings
 from tests.contracts.ledger import FAR_OFF, LONG_AGO, NOON, bill, hold
@@ -52,6 +53,7 @@ def test_budgets_become_limits(tmp_path: Path) -> None:
     assert build_limits(load_settings(home=tmp_path, budgets=budgets)) == (
         Limit(Payer.COMPANY, "*", Period.MONTH, Decimal("500.000000000001"), None),
         Limit(Payer.KEY, "k1", Period.DAY, None, 0),
+        Limit(Payer.KEY, MEASURING_KEY, Period.DAY, Decimal(1), None),
     )
 
 

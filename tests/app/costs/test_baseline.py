@@ -91,3 +91,42 @@ def test_the_cost_counts_the_assumed_answer_and_stays_unknown_without_a_price(
     pages = Pages(page(make_chunk, "a", 10))
     prompt = NaiveBaseline(counter, price, 250).measure("q", [found(pages.by_id["a"][0], 0.9)], "g", pages)
     assert prompt.cost_usd == cost
+
+
+def test_what_is_written_is_what_was_counted(counter: TokenCounter, make_chunk: MakeChunk) -> None:
+    long = [make_chunk("a", ordinal, [" ".join(f"a{ordinal}x{word}" for word in range(100))]) for ordinal in range(20)]
+    short = [make_chunk("b", 0, ["b0 b1 b2"])]
+    passages, pages = [found(long[5], 0.9), found(short[0], 0.8), found(long[9], 0.7)], Pages(long, short)
+    baseline = NaiveBaseline(counter, None, 250)
+
+    prompt = baseline.write("how many?", passages, "g", pages)
+
+    counted = baseline.measure("how many?", passages, "g", pages).input_tokens
+    assert counter.count(prompt) == pytest.approx(counted, abs=5)  # windows end between two words, in proportion
+    context = prompt.split("---------------------")[1].split()
+    assert context[-3:] == ["b0", "b1", "b2"]
+    assert len(context) == len(set(context)) == pytest.approx(512 + 400 + 3, abs=5)
+    assert "how many?" in prompt
+
+
+def test_words_at_the_ends_of_a_window_are_whole(make_chunk: MakeChunk) -> None:
+    class Letters:
+        name = "letters"
+
+        def count(self, text: str) -> int:
+            return len(text)
+
+        def count_many(self, texts: list[str]) -> list[int]:
+            return [len(text) for text in texts]
+
+    long = [make_chunk("a", ordinal, [" ".join(f"word{ordinal}x{word}" for word in range(40))]) for ordinal in range(5)]
+    words = {word for chunk in long for word in chunk.text.split()}
+    prompt = NaiveBaseline(Letters(), None, 250).write("q", [found(long[2], 0.9)], "g", Pages(long))
+    context = prompt.split("---------------------")[1].strip()
+    assert set(context.split()) <= words
+    assert 480 < len(context) <= 512 + 2
+
+
+def test_without_passages_an_empty_context_is_written(counter: TokenCounter) -> None:
+    prompt = NaiveBaseline(counter, None, 250).write("one two", [], "g", Pages())
+    assert prompt == INSTRUCTIONS.format(context="", question="one two")

@@ -18,6 +18,7 @@ from app import cli
 from app.bootstrap import build_ledger
 from app.costs.hits import HitGroup, HitSum
 from app.costs.ledger import Outcome, Spender, Surface
+from app.costs.measured import SUFFIX
 from app.costs.receipts import Stage
 from app.costs.reports import CACHE_RUNG, Grouping, Verdict
 from app.home import prepare_home
@@ -68,7 +69,7 @@ def test_the_headline_says_what_was_spent_saved_and_what_an_answer_costs(run: Ru
 @pytest.mark.usefixtures("month")
 def test_json_holds_the_same_figures_unrounded(run: Run) -> None:
     report = json.loads(run("costs", "--json", "--by", "team", "--since", "12w").out)
-    assert list(report) == ["since", "until", "by", "total", "hits", "groups"]
+    assert list(report) == ["since", "until", "by", "total", "hits", "measured", "groups"]
     total = report["total"]
     assert (total["spent_usd"], total["saved_usd"], total["answers"]) == ("0.02", "0.04", 10)
     assert (total["cost_per_answer_usd"], total["cost_per_good_answer_usd"]) == ("0.002", "0.006")
@@ -221,6 +222,28 @@ def test_the_help_imports_nothing_heavy(command: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "IMPORTED []" in done.stdout, done.stderr
+
+
+def test_a_measured_saving_stands_beside_the_computed_one(run: Run, ledger: FakeLedger) -> None:
+    for number, (cost, naive) in enumerate((("0.001", "0.01"), ("0.002", "0.01"), ("0.003", "0.01"))):
+        ledger.settle(build_entry([paid_line(cost)], id=f"a{number}", at=NOW))
+        measurement = build_entry(
+            [paid_line(naive, stage=Stage.MEASURE)], id=f"a{number}{SUFFIX}", at=NOW,
+            surface=Surface.BACKGROUND, outcome=Outcome.WORK, naive_usd="0",
+        )  # fmt: skip
+        ledger.settle(measurement)
+        words = line_of(run("costs").out, f"saved, measured on {number + 1} answer{'s' if number else ''}")
+        assert ("too few for an interval" in words) == (number < 2)
+    assert words == "80.0 %  95 %: 55.2 % to 100.0 %"
+    report = json.loads(run("costs", "--json").out)
+    assert report["measured"] == {"answers": 3, "saved_share": 0.8, "low": 0.551586, "high": 1.0}
+    assert report["total"]["saved_usd"] == "-0.006"  # the naive prompts were sent, and they were dear
+
+
+def test_without_measurements_nothing_is_said_of_them(run: Run, month: FakeLedger) -> None:
+    assert month.written
+    assert "measured" not in run("costs").out
+    assert json.loads(run("costs", "--json").out)["measured"] is None
 
 
 def test_evaluations_and_background_work_are_spent_money_too(run: Run, ledger: FakeLedger) -> None:

@@ -73,7 +73,7 @@ class Calls:
             _log.warning("%s", error)
             on_failure(last, error)
             if kind.stage is Stage.GENERATE:
-                self._till.note(f"No endpoint of the rung {kind.rung} could be asked. The operator finds the cause in the log.")
+                self._till.note(f"No endpoint of the rung {kind.rung} answered; the log says why.")
             raise
 
     def _ask(self, kind: CallKind, endpoint: Endpoint, prompt: Prompt, on_text: TextListener) -> Completion:

@@ -233,7 +233,7 @@ def test_when_no_model_can_be_asked_the_units_answer_and_the_receipt_says_so(
         seen = client.stream()
     assert seen[-2].data["rung"] == "extractive"
     (note,) = seen[-1].data["notes"]
-    assert "No endpoint of the rung small could be asked" in note
+    assert "No endpoint of the rung small answered" in note
 
 
 def test_usage_that_cannot_be_is_replaced_by_own_count(

@@ -32,7 +32,9 @@ from retrieval.followups import embed_query
 from retrieval.passages import Query
 
 _SPENDER: Final = Spender(Surface.BACKGROUND, key=MEASURING_KEY)
-_QUESTIONS_OF_PEOPLE: Final = frozenset({Surface.HTTP, Surface.COMMAND_LINE, Surface.BATCH})
+_DRAWN_FROM: Final = frozenset({Surface.HTTP, Surface.BATCH})
+"""A single question on the command line ends with its process: whoever asked it would wait for the measurement."""
+
 _WAITING: Final = 32
 _ID_DIGITS: Final = 13
 """So many hex digits of an id, which is random, are the share that it falls on: 52 bits, as a float holds them."""
@@ -89,8 +91,9 @@ class Measuring:
     """Draws answers and measures them, one after the other, in a thread of its own. Safe to use from several threads.
 
     An answer is drawn by its id, which is random. Not drawn are those that a budget restrained, since the naive pipeline would
-    have been restrained as well, and those of evaluations. The call goes to the first endpoint of the rung that the answer came
-    from, the small one where no model made it. What comes while too many wait is dropped, and so is what waits at the end.
+    have been restrained as well, those of evaluations, and single ones on the command line. The call goes to the first endpoint
+    of the rung that the answer came from, the small one where no model made it. What comes while too many wait is dropped, and
+    so is what waits at the end.
 
     Measurements are paid under a key of their own, and never beyond its limit. Where the budget has no room, or the price is not
     known, nothing is asked.
@@ -131,7 +134,7 @@ class Measuring:
             spender: Who asked.
         """
         drawn = int(entry_id[:_ID_DIGITS], 16) < self._share * 16**_ID_DIGITS
-        if not drawn or answer.receipt.notes or spender.surface not in _QUESTIONS_OF_PEOPLE:
+        if not drawn or answer.receipt.notes or spender.surface not in _DRAWN_FROM:
             return
         with self._starting:
             if self._stopped:

@@ -133,9 +133,10 @@ def test_the_model_is_that_of_the_answers_rung(bench: Bench, ledger: FakeLedger,
         (0.5, HIGHEST, answer(), Surface.HTTP),
         (1.0, LOWEST, answer(notes=("The budget is 85% used.",)), Surface.HTTP),
         (1.0, LOWEST, answer(), Surface.EVAL),
+        (1.0, LOWEST, answer(), Surface.COMMAND_LINE),
         (1.0, LOWEST, answer(), Surface.BACKGROUND),
     ],
-    ids=["none", "not-drawn", "restrained", "eval", "background"],
+    ids=["none", "not-drawn", "restrained", "eval", "command-line", "background"],
 )
 def test_what_is_not_drawn_is_left_alone(bench: Bench, share: float, identity: str, given: Answer, surface: Surface) -> None:
     with bench.measuring(share) as measuring:

@@ -3,7 +3,11 @@
 import errno
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,3 +102,36 @@ def test_a_full_disk_leaves_whole_lines(begun: Path, make_answer: MakeAnswer, mo
             answers.append(WHEN, make_answer(WHEN))
         assert not answers.has(WHEN)
     assert begun.read_bytes() == whole
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from app.jobs.answers_file import AnswersFile
+from app.jobs.questions_file import BatchQuestion
+from tests.app.jobs.conftest import build_answer
+
+with AnswersFile(Path(sys.argv[1])) as answers:
+    for number in range(1_000_000):
+        question = BatchQuestion(f"q{number}", "Who?", frozenset())
+        if not answers.has(question):
+            answers.append(question, build_answer(question))
+            print(number, flush=True)
+"""
+
+
+def test_a_run_that_is_killed_loses_nothing_that_it_reported(path: Path) -> None:
+    reported = -1
+    for _ in range(3):
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as run:
+            assert run.stdout
+            first = int(run.stdout.readline())
+            assert first > reported
+            time.sleep(0.05)
+            run.send_signal(signal.SIGKILL)
+            lines = [line for line in run.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+        reported = int(lines[-1]) if lines else first
+        with AnswersFile(path) as answers:
+            assert all(answers.has(BatchQuestion(f"q{number}", "Who?", frozenset())) for number in range(reported + 1))
+        ids = [json.loads(line)["question_id"] for line in path.read_text().splitlines()]
+        assert ids == [f"q{number}" for number in range(len(ids))]

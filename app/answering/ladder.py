@@ -222,7 +222,7 @@ class _Climb:
             if kept:
                 return kept
             tried, reason = context, self._steps[-1].reason
-        return self._at_the_top()
+        return self._at_the_top(verbatim)
 
     def keep_verbatim(self, draft: Draft, reason: str) -> Climbed:
         """End with the verbatim units."""
@@ -316,9 +316,11 @@ class _Climb:
         supported = sum(one.check.verdict is Verdict.SUPPORTED for one in kept)
         return self._end(draft, rung, supported / len(kept), context)
 
-    def _at_the_top(self) -> Climbed:
-        if self._insufficient or self._best is None:
+    def _at_the_top(self, verbatim: Draft | None) -> Climbed:
+        if self._insufficient:
             return self.abstain("the models found no answer in the evidence")
+        if self._best is None:  # says nothing of the evidence
+            return self._fall_back(verbatim, "no model replied in the form that was asked for")
         return self._keep("no higher rung is worth asking; what is not supported was left out")
 
     def _fall_back(self, verbatim: Draft | None, why: str) -> Climbed:

@@ -247,6 +247,14 @@ def test_a_reply_that_cannot_be_repaired_climbs() -> None:
     assert len(climb.paid) == 3
 
 
+def test_when_no_reply_can_be_read_the_units_answer() -> None:
+    climb = Climb([Scripted(*["27 days"] * 4)], [Scripted(*["27 days"] * 2)])
+
+    assert climb.end.rung == "extractive"
+    assert climb.text == "Everybody has 27 days of paid leave. Unused days of leave expire in March."
+    assert Climb([Scripted(*["27 days"] * 4)], weights=DOUBTFUL).end.draft is None
+
+
 def test_a_failing_endpoint_is_followed_by_the_next_of_its_rung() -> None:
     climb = Climb([Scripted(EndpointUnavailableError("it is down")), Scripted(RIGHT)])
 
@@ -322,9 +330,9 @@ def test_nothing_is_spent_that_cannot_be_written_down() -> None:
 @pytest.mark.parametrize(
     ("restraint", "path"),
     [
-        (Restraint.NONE, ("small", "small-wide", "strong")),
-        (Restraint.COMPRESSED_ONLY, ("small", "strong")),
-        (Restraint.SMALL_ONLY, ("small",)),
+        (Restraint.NONE, ("small", "small-wide", "strong", "extractive")),
+        (Restraint.COMPRESSED_ONLY, ("small", "strong", "extractive")),
+        (Restraint.SMALL_ONLY, ("small", "extractive")),
         (Restraint.FREE_ONLY, ("extractive",)),
     ],
 )

@@ -25,6 +25,7 @@ from app.caching.validity import digest_documents, remember_passages, why_change
 from app.caching.verdicts import Judgement, Verdict, judge
 from app.costs.receipts import Receipt, ReceiptLine, Stage
 from indexing.documents import AccessScope
+from retrieval.errors import SearchError
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
 
@@ -34,6 +35,12 @@ _PROPOSALS: Final = 8
 
 _WHOLLY_GROUNDED: Final = 1.0
 
+PINNED_S: Final = 10 * 365 * 86_400.0
+"""How long a pinned answer is kept: until what it cites changes, as far as anybody can tell."""
+
+LOOK_EVERY_S: Final = 0.05
+"""How long an answer may still be given after another process has removed or marked it."""
+
 
 class HitKind(StrEnum):
     """How an answer was found in the cache. `shared` is one that was being made for somebody else at that moment."""
@@ -42,6 +49,11 @@ class HitKind(StrEnum):
     SAME_WORDS = "same_words"
     VERIFIED = "verified"
     SHARED = "shared"
+
+
+_ASKED_BEFORE: Final = "the same question was answered before"
+_ASKED_OTHERWISE: Final = "the same was asked in other words: "
+SHARED_REASON: Final = "it was just being answered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,8 @@ class AnswerCache:
         self._settings = settings
         self._clock_s = clock_s
         self._questions = CachedQuestions(store)
+        self._known: Mark | None = None
+        self._look_at = 0.0
 
     def find(self, keys: CacheKeys, serving: str, generation: OpenGeneration | None = None) -> Hit | None:
         """The answer to the same question, or to the same words.
@@ -125,14 +139,14 @@ class AnswerCache:
             generation: That generation, to check entries of earlier ones against; without it they are passed over, and nothing
                 here waits.
         """
-        exact = self._store.get(keys.exact)
-        if exact and self._may_be_given(exact, keys, serving, generation):
-            return Hit(exact, HitKind.EXACT, "the same question was answered before")
-        self._questions.refresh()
+        exact = self._usable(keys.exact, keys, serving, generation)
+        if exact:
+            return Hit(exact, HitKind.EXACT, _ASKED_BEFORE)
+        self._questions.refresh(wait=generation is not None)
         for key in self._questions.same_words(keys.tenant, keys.same_words):
-            entry = self._store.get(key)
-            if entry and entry.key != keys.exact and self._may_be_given(entry, keys, serving, generation):
-                return Hit(entry, HitKind.SAME_WORDS, f"the same was asked in other words: {entry.question}")
+            entry = None if key == keys.exact else self._usable(key, keys, serving, generation)
+            if entry:
+                return Hit(entry, HitKind.SAME_WORDS, f"{_ASKED_OTHERWISE}{entry.question}")
         return None
 
     def propose(
@@ -166,36 +180,15 @@ class AnswerCache:
             return
         if isinstance(answer, Answered) and answer.groundedness < _WHOLLY_GROUNDED:
             return
-        now = self._clock_s()
-        grounded = answer.groundedness if isinstance(answer, Answered) else None
-        abstained = grounded is None
-        self._put(
-            CachedAnswer(
-                id=answer.id,
-                tenant=keys.tenant,
-                key=keys.exact,
-                same_words_key=keys.same_words,
-                question=keys.query.text,
-                background=keys.query.background,
-                labels=keys.labels,
-                kind=EntryKind.ABSTENTION if abstained else EntryKind.ANSWER,
-                units=_units(made.draft),
-                documents=self._documents(made, keys),
-                passages=remember_passages(made.evidence.passages),
-                proposable=not keys.query.background,
-                generation=made.generation.id,
-                prompt_version=keys.versions.prompt,
-                profile_version=keys.versions.profile,
-                policy_version=keys.versions.policy,
-                created_at=now,
-                expires_at=now + (self._settings.abstention_ttl_s if abstained else self._settings.ttl_s),
-                cost_usd=answer.receipt.cost_usd,
-                baseline_usd=answer.receipt.baseline.cost_usd,
-                groundedness=grounded,
-                vector=made.vector.astype("<f4").tobytes(),
-                body=self._codec.encode(_as_kept(answer)),
-            )
-        )
+        try:
+            entry = self._entry(keys, made)
+        except SearchError:  # the cited pages cannot be read just now: the answer is given, and not kept
+            return
+        self._put(entry)
+
+    def pin(self, keys: CacheKeys, made: Made) -> None:
+        """Keep what a person has reviewed, in place of whatever there is."""
+        self._store.put(replace(self._entry(keys, made), kind=EntryKind.PINNED, expires_at=self._clock_s() + PINNED_S))
 
     def keep_again(self, keys: CacheKeys, hit: Hit, evidence: Evidence, vector: NDArray[np.float32]) -> None:
         """Keep a verified hit under its new wording too, for whoever asks in that next. It is proposed for no third one."""
@@ -212,6 +205,15 @@ class AnswerCache:
             )
         )
 
+    def known(self) -> Mark | None:
+        """How far the changes of the store are known, looked up every 50 ms; `None` while that is not sure. Never waits long."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._known = self._questions.refresh(wait=False)
+            if self._known:
+                self._look_at = now + LOOK_EVERY_S
+        return self._known
+
     def warm_up(self) -> None:
         """Open the store, and learn which questions it has."""
         self._questions.refresh()
@@ -219,6 +221,36 @@ class AnswerCache:
     def answer(self, entry: CachedAnswer) -> Answer:
         """The answer that an entry holds."""
         return self._codec.decode(entry.body)
+
+    def _entry(self, keys: CacheKeys, made: Made) -> CachedAnswer:
+        answer, now = made.answer, self._clock_s()
+        grounded = answer.groundedness if isinstance(answer, Answered) else None
+        abstained = grounded is None
+        return CachedAnswer(
+            id=answer.id,
+            tenant=keys.tenant,
+            key=keys.exact,
+            same_words_key=keys.same_words,
+            question=keys.query.text,
+            background=keys.query.background,
+            labels=keys.labels,
+            kind=EntryKind.ABSTENTION if abstained else EntryKind.ANSWER,
+            units=_units(made.draft),
+            documents=self._documents(made, keys),
+            passages=remember_passages(made.evidence.passages),
+            proposable=not keys.query.background,
+            generation=made.generation.id,
+            prompt_version=keys.versions.prompt,
+            profile_version=keys.versions.profile,
+            policy_version=keys.versions.policy,
+            created_at=now,
+            expires_at=now + (self._settings.abstention_ttl_s if abstained else self._settings.ttl_s),
+            cost_usd=answer.receipt.cost_usd,
+            baseline_usd=answer.receipt.baseline.cost_usd,
+            groundedness=grounded,
+            vector=made.vector.astype("<f4").tobytes(),
+            body=self._codec.encode(_as_kept(answer)),
+        )
 
     def _put(self, entry: CachedAnswer) -> None:
         known = self._store.get(entry.key)
@@ -228,23 +260,27 @@ class AnswerCache:
     def _near(self, keys: CacheKeys, vector: NDArray[np.float32], generation: OpenGeneration) -> list[CachedAnswer]:
         found: list[CachedAnswer] = []
         for neighbour in self._questions.nearest(keys.tenant, vector, _NEIGHBOURS):
-            entry = self._store.get(neighbour.key)
-            if entry and _same_rules(entry, keys) and self._may_be_given(entry, keys, generation.id, generation):
+            entry = self._usable(neighbour.key, keys, generation.id, generation)
+            if entry:
                 found.append(entry)
             if len(found) == _PROPOSALS:
                 break
         return found
 
-    def _may_be_given(self, entry: CachedAnswer, keys: CacheKeys, serving: str, generation: OpenGeneration | None) -> bool:
-        """Whether an entry holds for the generation that serves. One of an earlier generation is checked, and carried over."""
-        if entry.kind is EntryKind.WRONG or not _same_rules(entry, keys):
-            return False
+    def _usable(self, key: bytes, keys: CacheKeys, serving: str, generation: OpenGeneration | None) -> CachedAnswer | None:
+        """The entry of a key, if it may be given now. One of an earlier generation is checked, and carried over."""
+        entry = self._store.get(key)
+        if entry is None or entry.kind is EntryKind.WRONG or not same_rules(entry, keys):
+            return None
         if entry.generation == serving:
-            return True
+            return entry
         if generation is None or entry.kind is EntryKind.ABSTENTION or why_outdated(entry, generation):
-            return False
-        self._store.put(replace(entry, generation=serving))
-        return True
+            return None
+        carried = replace(entry, generation=serving)
+        if self._store.get(key) != entry:
+            return None  # meanwhile somebody removed it, or marked it as wrong
+        self._store.put(carried)
+        return carried
 
     def _documents(self, made: Made, keys: CacheKeys) -> tuple[CitedDocument, ...]:
         if made.draft is None:
@@ -258,6 +294,16 @@ def as_given(answer: Answer, question: str, reason: str, receipt: Receipt) -> An
     """A cached answer as it is given: to the question as it was asked, with a receipt of its own."""
     given = replace(answer, question=question, receipt=receipt, steps=(Step(CACHE, Decision.KEEP, reason),))
     return replace(given, rung=CACHE) if isinstance(given, Answered) else given
+
+
+def hit_kind(answer: Answer) -> HitKind | None:
+    """How an answer that is given was found in the cache; `None` when it was made."""
+    step = answer.steps[0]
+    if step.rung != CACHE:
+        return None
+    known = {_ASKED_BEFORE: HitKind.EXACT, SHARED_REASON: HitKind.SHARED}
+    otherwise = HitKind.SAME_WORDS if step.reason.startswith(_ASKED_OTHERWISE) else HitKind.VERIFIED
+    return known.get(step.reason, otherwise)
 
 
 def _as_kept(answer: Answer) -> Answer:
@@ -279,11 +325,10 @@ def why_outdated(entry: CachedAnswer, generation: OpenGeneration) -> str | None:
     if changed or entry.kind in {EntryKind.PINNED, EntryKind.WRONG}:
         return changed
     query = Query(entry.question, entry.background)
-    evidence = generation.retriever.retrieve(query, entry.question_vector, scope)
-    return why_invalid(entry, documents, evidence.passages)
+    return why_overtaken(entry, generation.retriever.retrieve(query, entry.question_vector, scope).passages)
 
 
-def _same_rules(entry: CachedAnswer, keys: CacheKeys) -> bool:
+def same_rules(entry: CachedAnswer, keys: CacheKeys) -> bool:
     """Whether an entry was made for the same rights, and by what answers are made by now."""
     versions = keys.versions
     return (entry.tenant, entry.labels, entry.prompt_version, entry.profile_version, entry.policy_version) == (

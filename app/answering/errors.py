@@ -7,6 +7,7 @@
     ├── LabelRefusedError     the caller may not claim a label
     ├── NotReadyError         the model or the index is still being opened; asking again soon helps
     ├── OverloadedError       too many questions are being answered or wait; asking again soon helps
+    ├── ReviewError           an answer that a person has reviewed cannot be kept as it is
     └── GenerationError       a model call came to nothing; the ladder goes on without it
         ├── EndpointUnavailableError  refused, timed out or overloaded: another try may help
         ├── EndpointRefusedError      wrong key, unknown model, a request that it does not accept
@@ -44,6 +45,10 @@ class NotReadyError(AnsweringError):
 
 class OverloadedError(AnsweringError):
     """Too many questions are being answered or wait."""
+
+
+class ReviewError(AnsweringError):
+    """An answer that a person has reviewed cannot be kept as it is."""
 
 
 class GenerationError(AnsweringError):

@@ -149,6 +149,11 @@ class Memory:
         """Write down the hits that are only counted yet, and close the store."""
         self._stopped.set()
         self._write()
+    def pin(self, keys: CacheKeys, made: Made) -> None:
+        """Keep what a person has reviewed until its pages change. Without a cache, nothing is kept."""
+        if self._cache:
+            self._cache.pin(keys, made)
+
         self._close()
 
     def _known(self, hit: Hit) -> Known:

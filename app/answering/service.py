@@ -17,6 +17,7 @@ from app.answering.measuring import Measuring
 from app.answering.memory import Known, Memory
 from app.answering.profiles import ContextSettings
 from app.answering.questions import Question, admit
+from app.answering.reviews import draft_from
 from app.answering.routing import CACHE
 from app.answering.serving import IndexHandle, OpenGeneration
 from app.caching.keys import CacheKeys
@@ -27,6 +28,7 @@ from indexing.documents import EVERYONE, AccessScope
 from indexing.embedding import Embedder
 from indexing.tokens import TokenCounter
 from retrieval.followups import embed_query
+from retrieval.passages import Query
 from retrieval.retriever import Candidates
 from retrieval.weights import Weights
 
@@ -115,6 +117,26 @@ class AnswerService:
         if serving is None or question.conversation is not None or len(question.text) > self._max_question_characters:
             return None
         return self._memory.quick(question.text, scope, self._context_settings(), serving, spender)
+
+    def keys(self, question: str, scope: AccessScope) -> CacheKeys:
+        """What an answer to a question is kept under now, for whoever looks after the cache."""
+        return self._memory.keys(Query(question), scope, self._context_settings())
+
+    def pin(self, question: str, scope: AccessScope, reviewed: Answered) -> None:
+        """Keep an answer that a person has reviewed, until what it cites changes.
+
+        Raises:
+            ReviewError: It cites nothing, or something that does not stand on the pages found for the question.
+            QuestionError, UnknownLabelError, ChunkIndexError, EmbeddingError, SearchError: As `ask`.
+        """
+        keys = self.keys(admit(Question(question), self._max_question_characters).text, scope)
+        with self._index.lease() as generation:
+            _refuse_unknown_labels(scope, generation)
+            vector = embed_query(keys.query, self._embedder.embed_query)
+            evidence = generation.retriever.retrieve(keys.query, vector, scope)
+            pages = partial(generation.searcher.document_chunks, scope=scope)
+            draft = draft_from(reviewed, evidence.passages, pages)
+            self._memory.pin(keys, Made(reviewed, draft, evidence, vector, generation))
 
     def warm_up(self) -> None:
         """Open the index and load the model, so that the first question does not wait for them. Raises as `ask`."""

@@ -70,6 +70,7 @@ def create_application(
     http_labels: tuple[AccessLabel, ...],
     callers: Callers,
     open_ledger: Callable[[], AbstractContextManager[LedgerReader]],
+    mark_wrong: Callable[[str], int],
     slots: int,
     queue: int,
 ) -> FastAPI:
@@ -83,6 +84,7 @@ def create_application(
         http_labels: The labels that callers may claim; `everyone` is theirs without asking, if it is among them.
         callers: Says who asks, and so who pays.
         open_ledger: Opens the ledger's reports, which take in what people say of answers.
+        mark_wrong: Takes an answer that somebody calls wrong, by its id, out of the cache.
         slots: How many questions are answered at once.
         queue: How many more may wait.
     """
@@ -133,7 +135,7 @@ def create_application(
         readiness.require()
         return Ready()
 
-    application.include_router(feedback_router(open_ledger, callers))
+    application.include_router(feedback_router(open_ledger, mark_wrong, callers))
     _add_route_list(application)
     return application
 

@@ -82,6 +82,7 @@ PROBLEMS: Final[Mapping[type[Exception], Row]] = {
     answering.OverloadedError: Row(
         HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many questions at once", "Ask again in a moment.", 1
     ),
+    answering.ReviewError: _UNREACHABLE,
     answering.GenerationError: _UNREACHABLE,
     answering.EndpointUnavailableError: _UNREACHABLE,
     answering.EndpointRefusedError: _UNREACHABLE,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from app.api.callers import Callers
 from app.api.cost_schemas import FeedbackRequest, FeedbackShape
 from app.api.schemas import ProblemShape
-from app.costs.reports import LedgerReader
+from app.costs.reports import LedgerReader, Verdict
 
 FEEDBACK_PATH: Final = "/v1/feedback"
 
@@ -20,22 +20,26 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((404, 408, 413
 _log = structlog.get_logger("farthing.api")
 
 
-def feedback_router(open_ledger: Callable[[], AbstractContextManager[LedgerReader]], callers: Callers) -> APIRouter:
-    """The route, over a ledger.
+def feedback_router(
+    open_ledger: Callable[[], AbstractContextManager[LedgerReader]], mark_wrong: Callable[[str], int], callers: Callers
+) -> APIRouter:
+    """The route, over a ledger and the answer cache.
 
     Args:
         open_ledger: Opens the ledger's reports, which take in what people say: seldom enough to open them each time.
+        mark_wrong: Takes an answer that somebody calls wrong, by its id, out of the cache.
         callers: Says who does.
     """
     router = APIRouter()
 
     @router.post(FEEDBACK_PATH, responses=_PROBLEMS)
     def feedback(body: FeedbackRequest, request: Request) -> FeedbackShape:
-        """Say whether an answer was right. The last verdict on an answer counts."""
+        """Say whether an answer was right. The last verdict on an answer counts; a wrong one is not given again."""
         person = callers.spender(request).person
         with open_ledger() as ledger:
             ledger.add_feedback(body.id, body.verdict, person, (body.comment or "").strip() or None)
-        _log.info("feedback", id=body.id, verdict=body.verdict.value)
+        dropped = mark_wrong(body.id) if body.verdict is Verdict.WRONG else 0
+        _log.info("feedback", id=body.id, verdict=body.verdict.value, dropped=dropped)
         return FeedbackShape(id=body.id, verdict=body.verdict)
 
     return router

@@ -14,7 +14,7 @@ from app.bootstrap.ledger import build_ledger, open_ledger_reader
 from app.bootstrap.models import build_prices, build_rungs
 from app.bootstrap.sources import build_sources, refuse_overlaps
 from app.bootstrap.status import read_status
-from app.bootstrap.upkeep import refresh_answers, renew_answers
+from app.bootstrap.upkeep import mark_wrong, open_answers, open_inspection, read_calibration, refresh_answers, renew_answers
 from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder
@@ -39,8 +39,12 @@ __all__ = [
     "build_rungs",
     "build_service",
     "build_sources",
+    "mark_wrong",
+    "open_answers",
+    "open_inspection",
     "open_ledger_reader",
     "open_sync_tools",
+    "read_calibration",
     "read_status",
     "refresh_answers",
     "refuse_overlaps",
@@ -60,6 +64,7 @@ def build_application(settings: Settings, embedder: Embedder | None = None) -> "
         http_labels=settings.access.http_labels,
         callers=Callers(settings.access.person_header, settings.access.team_header),
         open_ledger=partial(open_ledger_reader, settings),
+        mark_wrong=partial(mark_wrong, settings),
         slots=settings.server.slots,
         queue=settings.server.queue,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # commands that need only some of these must not wait for the
     from app.answering.generation import Rungs
     from app.answering.profiles import ContextSettings
     from app.answering.service import AnswerService
+    from app.caching.calibration import Calibration
     from app.costs.hits import AnsweringLedger
     from app.errors import AppError
 
@@ -37,6 +38,7 @@ def build_service(
     context_settings: "Callable[[], ContextSettings] | None" = None,
     rungs: "Rungs | None" = None,
     ledger: "AnsweringLedger | None" = None,
+    calibration: "Callable[[], Calibration] | None" = None,
 ) -> "AnswerService":
     """Put the answering flow together. Nothing is opened or loaded before the first question.
 
@@ -46,6 +48,7 @@ def build_service(
         context_settings: Replaces the profile in force.
         rungs: Replaces the configured endpoints.
         ledger: Replaces the configured ledger, which is closed with the service; this one is its caller's.
+        calibration: Replaces the answer cache's own.
 
     Raises:
         HomeError: The home cannot be used safely.
@@ -76,7 +79,7 @@ def build_service(
         counter=counter,
         weights=weights,
         context_settings=context_settings,
-        memory=build_memory(settings, rungs, books, [settings.embedding.model, weights]),
+        memory=build_memory(settings, rungs, books, [settings.embedding.model, weights], calibration),
         ladder=Ladder(rungs, ladder, weights, counter),
         accounts=Accounts(books, build_restraint_shares(settings), prices.version, close),
         baseline=baseline,
@@ -100,9 +103,6 @@ def build_generations(settings: Settings, embedder: Embedder, counter: TokenCoun
     return HomeGenerations(Generations(home), Engine(settings, home), lambda: embedder.spec, counter, weights)
 
 
-def _report_failure(generation: str, error: Exception) -> None:
-    import structlog  # an indexing run, which never gets here, starts without it
-
 @contextmanager
 def open_serving_generation(settings: Settings) -> Iterator[OpenGeneration]:
     """The generation that serves, opened for reading without a service.
@@ -119,6 +119,9 @@ def open_serving_generation(settings: Settings) -> Iterator[OpenGeneration]:
         finally:
             generation.close()
 
+
+def _report_failure(generation: str, error: Exception) -> None:
+    import structlog  # an indexing run, which never gets here, starts without it
 
     log = structlog.get_logger("farthing.index")
     log.warning("a new generation cannot be opened; the old one serves on", generation=generation, reason=str(error))

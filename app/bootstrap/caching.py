@@ -1,6 +1,6 @@
 """Where cached answers are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from app.errors import SettingsError
@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # only one of the stores is imported, and neither where the c
     from app.adapters.redis_answer_store import RedisAnswerStore
     from app.answering.generation import Rungs
     from app.answering.memory import Memory
+    from app.caching.calibration import Calibration
+    from app.caching.learning import LiveCalibration
     from app.costs.hits import HitLedger
 
 _ANSWERS: Final = "answers"
@@ -42,7 +44,22 @@ def build_answer_store(settings: Settings) -> "DiskAnswerStore | RedisAnswerStor
     return DiskAnswerStore(settings.home.resolve() / _ANSWERS, settings.cache.max_bytes)
 
 
-def build_memory(settings: Settings, rungs: "Rungs", ledger: "HitLedger", parts: Sequence[object]) -> "Memory":
+def build_calibration(settings: Settings) -> "LiveCalibration":
+    """The calibration that decides about proposals: the home's own, or the shipped one. Raises `HomeError`."""
+    from app.caching.calibration import shipped_calibration
+    from app.caching.learning import CALIBRATION_FILE, LiveCalibration
+
+    check_home(settings.home)
+    return LiveCalibration(settings.home.resolve() / CALIBRATION_FILE, shipped_calibration)
+
+
+def build_memory(
+    settings: Settings,
+    rungs: "Rungs",
+    ledger: "HitLedger",
+    parts: Sequence[object],
+    calibration: "Callable[[], Calibration] | None" = None,
+) -> "Memory":
     """What the service remembers between questions.
 
     Args:
@@ -50,6 +67,7 @@ def build_memory(settings: Settings, rungs: "Rungs", ledger: "HitLedger", parts:
         rungs: The model rungs: where there is one, its cheapest verifies proposals.
         ledger: Takes in hits.
         parts: Everything else that decides how answers are made: what was answered under others is not given again.
+        calibration: Replaces the home's own.
 
     Raises:
         HomeError: The home cannot be used safely.
@@ -59,17 +77,26 @@ def build_memory(settings: Settings, rungs: "Rungs", ledger: "HitLedger", parts:
     from app.answering.flights import Flights
     from app.answering.memory import Memory
     from app.api.codec import JsonAnswers
-    from app.caching.calibration import shipped_calibration
     from app.caching.upkeep import HitTally
     from app.costs.hits import HitBook
 
     endpoints = [(one.name, one.model) for one in (*rungs.small, *rungs.strong)]
-    policy, book = policy_version([endpoints, settings.ladder.model_dump(), *parts]), HitBook(ledger)
+    policy, book = policy_version([_release(), endpoints, settings.ladder.model_dump(), *parts]), HitBook(ledger)
     store = build_answer_store(settings)
     if store is None:
         return Memory(None, Flights(None), None, book, policy, lambda: None)
-    own = settings.cache
-    verifier_wrong_share = own.verifier_wrong_share if endpoints else None
-    cache_settings = CacheSettings(own.ttl_s, own.abstention_ttl_s, own.max_wrong_share, verifier_wrong_share)
-    cache = AnswerCache(store, JsonAnswers(), shipped_calibration, cache_settings)
+    cache_settings = CacheSettings(
+        ttl_s=settings.cache.ttl_s,
+        abstention_ttl_s=settings.cache.abstention_ttl_s,
+        max_wrong_share=settings.cache.max_wrong_share,
+        verifier_wrong_share=settings.cache.verifier_wrong_share if endpoints else None,
+    )
+    cache = AnswerCache(store, JsonAnswers(), calibration or build_calibration(settings), cache_settings)
     return Memory(cache, Flights(store if endpoints else None), HitTally(store), book, policy, store.close)
+
+
+def _release() -> str:
+    """The version of Farthing: another one may make other answers, and write them in another form."""
+    from importlib.metadata import version
+
+    return version("farthing")

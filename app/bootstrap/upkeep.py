@@ -1,20 +1,27 @@
 """Looking after the answer cache, put together."""
 
-from collections.abc import Sequence
-from contextlib import closing
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.bootstrap.answering import build_service, open_serving_generation
-from app.bootstrap.caching import build_answer_store
+from app.bootstrap.caching import build_answer_store, build_calibration
+from app.caching.store import TendedStore
+from app.errors import CommandError
 from app.settings import Settings
 from indexing.files import write_durably
 from indexing.generations import Generations
 from indexing.planning import Progress
 
 if TYPE_CHECKING:  # a run that changes nothing must not wait for them
+    from app.answering.service import AnswerService
+    from app.answering.serving import OpenGeneration
     from app.answering.upkeep import LostAnswer, Refreshed, Renewal
+    from app.caching.learning import Learned
+    from app.caching.verdicts import Standing
 
 _CHECKED: Final = "answers-checked"
 """The file of a home that names the generation that all cached answers were last held against."""
@@ -54,6 +61,53 @@ def refresh_answers(settings: Settings, lost: "Sequence[LostAnswer]", progress: 
 
     with closing(build_service(settings)) as service:
         return refresh(service.ask, lost, Decimal(settings.cache.refresh_usd), progress)
+
+
+@contextmanager
+def open_answers(settings: Settings) -> Iterator[TendedStore]:
+    """The configured store of answers, for looking after it; closed at the end.
+
+    Raises:
+        HomeError: The home cannot be used safely.
+        SettingsError: The URL of the cache cannot be read.
+        CommandError: The cache is switched off.
+    """
+    store = build_answer_store(settings)
+    if store is None:
+        raise CommandError("The answer cache is switched off. Switch it on with the setting cache.enabled.")
+    with closing(store):
+        yield store
+
+
+def mark_wrong(settings: Settings, answer_id: str) -> int:
+    """Erase an answer that a person called wrong from the cache, and keep it out; under how many wordings it was kept.
+
+    Raises:
+        HomeError: The home cannot be used safely.
+        AnswerStoreError: The cache cannot be read or written.
+    """
+    from app.answering import reviews
+
+    if not settings.cache.enabled:
+        return 0
+    with open_answers(settings) as store:
+        return reviews.mark_wrong(store, answer_id, time.time() + settings.cache.ttl_s)
+
+
+@contextmanager
+def open_inspection(settings: Settings) -> "Iterator[tuple[AnswerService, OpenGeneration]]":
+    """A service to ask what it would do, and the generation that serves. Raises as `open_serving_generation`."""
+    with open_serving_generation(settings) as generation, closing(build_service(settings)) as service:
+        yield service, generation
+
+
+def read_calibration(settings: Settings) -> "tuple[Learned, Standing]":
+    """By what calibration proposals are decided, and what it allows at best under the settings. Raises `HomeError`."""
+    from app.caching.verdicts import standing
+
+    learned = build_calibration(settings).learned()
+    verifier = settings.cache.verifier_wrong_share if settings.endpoints else None
+    return learned, standing(learned.calibration, settings.cache.max_wrong_share, verifier)
 
 
 def _read(file: Path) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.caching.entries import CachedAnswer, EntryKind
-from app.caching.store import AnswerStore, Mark
+from app.caching.store import AnswerStore, Changes, Mark
 
 _FIRST_ROWS: Final = 64
 _PROPOSED: Final = frozenset({EntryKind.ANSWER, EntryKind.PINNED})
@@ -46,19 +46,24 @@ class CachedQuestions:
         self._mark: Mark | None = None
         self._forget_all()
 
-    def refresh(self) -> None:
-        """Take in what has changed in the store. Cheap when nothing has."""
-        with self._lock:
-            more = True
-            while more:
-                changes = self._store.changes_since(self._mark)
-                if changes.anew:
-                    self._forget_all()
-                for key, entry in changes.entries.items():
-                    self._forget(key)
-                    if entry is not None and entry.kind in _PROPOSED:
-                        self._add(entry)
-                self._mark, more = changes.mark, changes.more
+    def refresh(self, *, wait: bool = True) -> Mark | None:
+        """Take in what has changed in the store. Cheap when nothing has.
+
+        Args:
+            wait: Whether to wait for another thread that is at it, and to read on until nothing is left.
+
+        Returns:
+            How far the store is known by now, or `None` where that is not sure: it cannot be read, or it was not waited for.
+        """
+        if not self._lock.acquire(blocking=wait):
+            return None
+        try:
+            changes = self._take_in()
+            while wait and changes.more:
+                changes = self._take_in()
+            return None if changes.more else changes.mark
+        finally:
+            self._lock.release()
 
     def same_words(self, tenant: str, same_words_key: bytes) -> tuple[bytes, ...]:
         """The keys of the tenant's questions with the same words, in no order."""
@@ -81,6 +86,18 @@ class CachedQuestions:
             best = np.argpartition(-cosines, limit - 1)[:limit] if limit < len(cosines) else np.arange(len(cosines))
             ranked = best[np.argsort(-cosines[best], kind="stable")]
             return tuple(Neighbour(rows.keys[row], float(cosines[row])) for row in ranked)
+
+    def _take_in(self) -> Changes:
+        changes = self._store.changes_since(self._mark)
+        if changes.anew:
+            self._forget_all()
+        for key, entry in changes.entries.items():
+            self._forget(key)
+            if entry is not None and entry.kind in _PROPOSED:
+                self._add(entry)
+        if changes.anew or changes.mark:  # else nothing can be known just now, and what was known is read on from there
+            self._mark = changes.mark
+        return changes
 
     def __len__(self) -> int:
         with self._lock:

@@ -20,6 +20,7 @@ CONFIDENCE: Final = 0.95
 """How sure a bound is, on its one side."""
 
 _HALVINGS: Final = 60
+_TELLING: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,21 @@ class Band:
     right: int
 
 
+NOTHING_PASSED: Final = Band(0.0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A logistic mix by the names of the features, and what came of it; `bands` from the least likely up, the first from 0."""
+    """A logistic mix by the names of the features, and what came of it; `bands` from the least likely up, the first from 0.
+
+    `passed` counts what the verifying model let pass and an audit looked at: it says how well that model does, and nothing about
+    the proposals that it was shown.
+    """
 
     weights: Mapping[str, float]
     bias: float
     bands: tuple[Band, ...]
+    passed: Band = NOTHING_PASSED
 
     def probability(self, features: Sequence[float]) -> float:
         """What the mix says, in (0, 1), for features in the order of `FEATURES`."""
@@ -58,14 +67,25 @@ class Calibration:
     def observe(self, probability: float, *, right: bool) -> "Calibration":
         """The calibration after one more proposal was seen to be right or wrong, by an audit or by a person."""
         at = self._band(probability)
-        band = self.bands[at]
-        seen = replace(band, asked=band.asked + 1, right=band.right + int(right))
-        return replace(self, bands=(*self.bands[:at], seen, *self.bands[at + 1 :]))
+        return replace(self, bands=(*self.bands[:at], _one_more(self.bands[at], right=right), *self.bands[at + 1 :]))
+
+    def observe_passed(self, *, right: bool) -> "Calibration":
+        """The calibration after an audit of one that the verifying model had let pass."""
+        return replace(self, passed=_one_more(self.passed, right=right))
+
+    def trusts_verifier(self, max_wrong_share: float) -> bool:
+        """Whether audits leave it possible that no more than a share is wrong of what the model lets pass.
+
+        A single wrong one may be the audit's own mistake, and decides nothing.
+        """
+        wrong = self.passed.asked - self.passed.right
+        return wrong < _TELLING or lower_bound(wrong, self.passed.asked) <= max_wrong_share
 
     def to_json(self) -> dict[str, Any]:
         """The calibration as its file holds it."""
         bands = [{"lowest": band.lowest, "asked": band.asked, "right": band.right} for band in self.bands]
-        return {"weights": dict(self.weights), "bias": self.bias, "bands": bands}
+        passed = {"asked": self.passed.asked, "right": self.passed.right} if self.passed.asked else None
+        return {"weights": dict(self.weights), "bias": self.bias, "bands": bands, **({"passed": passed} if passed else {})}
 
     def _band(self, probability: float) -> int:
         return max(at for at, band in enumerate(self.bands) if at == 0 or band.lowest <= probability)
@@ -78,7 +98,12 @@ def read_calibration(content: Mapping[str, Any]) -> Calibration:
         KeyError, TypeError: It is not of that form.
     """
     bands = tuple(Band(band["lowest"], band["asked"], band["right"]) for band in content["bands"])
-    return Calibration(content["weights"], content["bias"], bands)
+    passed = content.get("passed", {"asked": 0, "right": 0})
+    return Calibration(content["weights"], content["bias"], bands, Band(0.0, passed["asked"], passed["right"]))
+
+
+def _one_more(band: Band, *, right: bool) -> Band:
+    return replace(band, asked=band.asked + 1, right=band.right + int(right))
 
 
 @cache

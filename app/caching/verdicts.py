@@ -54,10 +54,32 @@ def judge(
     unsure = _doubts(agrees, bound, max_wrong_share)
     if not unsure:
         return Judgement(Verdict.SERVE, (), probability, bound)
-    left = None if verifier_wrong_share is None else wrong_after(calibration.share_from(probability), verifier_wrong_share)
-    if left is not None and left <= max_wrong_share:
+    if _may_verify(calibration, probability, max_wrong_share, verifier_wrong_share):
         return Judgement(Verdict.VERIFY, unsure, probability, bound)
     return Judgement(Verdict.DROP, unsure, probability, bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a calibration allows at best: the highest bound that it supports, in [0, 1], and what may come of the likeliest."""
+
+    bound: float
+    serves: bool
+    verifies: bool
+
+
+def standing(calibration: Calibration, max_wrong_share: float, verifier_wrong_share: float | None) -> Standing:
+    """What may come of the likeliest proposals; arguments as of `judge`. Where it is nothing, only the same words are a hit."""
+    bound = calibration.lower_bound(1.0)
+    verifies = any(_may_verify(calibration, band.lowest, max_wrong_share, verifier_wrong_share) for band in calibration.bands)
+    return Standing(bound, bound >= 1.0 - max_wrong_share, verifies)
+
+
+def _may_verify(calibration: Calibration, probability: float, max_wrong_share: float, verifier_wrong_share: float | None) -> bool:
+    """Whether what the model lets pass, of proposals as likely as this or likelier, is right often enough."""
+    if verifier_wrong_share is None or not calibration.trusts_verifier(max_wrong_share):
+        return False
+    return wrong_after(calibration.share_from(probability), verifier_wrong_share) <= max_wrong_share
 
 
 def wrong_after(right_share: float, verifier_wrong_share: float) -> float:

@@ -54,6 +54,13 @@ app = typer.Typer(
 )
 costs_app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
 app.add_typer(costs_app, name="costs")
+cache_app = typer.Typer(
+    help="Look after the answers that are kept to be given again.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+app.add_typer(cache_app, name="cache")
 
 
 @app.command()
@@ -170,13 +177,74 @@ def costs_forecast(
     raise typer.Exit(command.run(questions_per_day, since, fixed_usd_per_month, as_json=json))
 
 
+@cache_app.command("stats")
+def cache_stats(since: Since = _SINCE, json: Json = False) -> None:
+    """Say what is kept, how often it is given and what that saves, and by what it is decided."""
+    from app.cli.commands import cache_stats as command
+
+    raise typer.Exit(command.run(since, as_json=json))
+
+
+@cache_app.command("show")
+def cache_show(
+    question: Annotated[str, typer.Argument(metavar="QUESTION|ANSWER_ID", help="A question, in quotes, or the id of an answer.")],
+    json: Json = False,
+) -> None:
+    """Show what is kept for a question, when it dies, and why it would be given now or not."""
+    from app.cli.commands import cache as command
+
+    raise typer.Exit(command.run_show(question, as_json=json))
+
+
+@cache_app.command("drop")
+def cache_drop(
+    question: Annotated[str | None, typer.Option(metavar="TEXT", help="The question, whatever its case.")] = None,
+    document: Annotated[str | None, typer.Option(metavar="PATH", help="A document that they cite, as citations name it.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="LABEL", help="A label of what they cite, or of who asked.")] = None,
+    older_than: Annotated[str | None, typer.Option(metavar="WHEN", help="Made longer ago than 24h, 30d, 12w, or a date.")] = None,
+    answer_id: Annotated[str | None, typer.Option("--id", metavar="ANSWER_ID", help="The id of the answer.")] = None,
+    json: Json = False,
+) -> None:
+    """Erase the answers for which all that is given holds."""
+    from app.cli.commands import cache as command
+
+    raise typer.Exit(command.run_drop(question, document, label, older_than, answer_id, as_json=json))
+
+
+@cache_app.command("pin")
+def cache_pin(
+    question: Annotated[str, typer.Argument(metavar="ANSWER_ID|QUESTION", help="The id of a kept answer, or a question.")],
+    answer: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What to say: text with marks [1] for the kept citations, or an answer as JSON."),
+    ] = None,
+    label: Labels = None,
+    json: Json = False,
+) -> None:
+    """Have a reviewed answer given until what it cites changes."""
+    from app.cli.commands import cache as command
+
+    raise typer.Exit(command.run_pin(question, answer, tuple(label or ()), as_json=json))
+
+
+@cache_app.command("clear")
+def cache_clear(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Erase everything that is kept."""
+    from app.cli.commands import cache as command
+
+    raise typer.Exit(command.run_clear(yes=yes, as_json=json))
+
+
 @app.command()
 def feedback(
     answer_id: Annotated[str, typer.Argument(metavar="ANSWER_ID", help="The id of the answer, as --json shows it.")],
     verdict: Annotated[str, typer.Argument(metavar="right|wrong", help="Whether the answer is right.")],
     comment: Annotated[str | None, typer.Option(metavar="TEXT", help="What is wrong with it, or good.")] = None,
 ) -> None:
-    """Say whether an answer was right. The last verdict on an answer counts."""
+    """Say whether an answer was right. The last verdict on an answer counts; a wrong one is not given again."""
     from app.cli.commands import feedback as command
 
     raise typer.Exit(command.run(answer_id, verdict, comment))

@@ -15,7 +15,9 @@ def run(answer_id: str, verdict: str, comment: str | None) -> int:
     said = (comment or "").strip()
     if len(said) > MAX_COMMENT_CHARACTERS:
         raise CommandError(f"The comment has {len(said):,} characters; {MAX_COMMENT_CHARACTERS:,} are kept. Shorten it.")
-    with bootstrap.open_ledger_reader(load_settings()) as reader:
-        reader.add_feedback(answer_id.strip(), Verdict(verdict), None, said or None)
-    print(f"Noted: the answer is {verdict}.")
+    settings, answer_id = load_settings(), answer_id.strip()
+    with bootstrap.open_ledger_reader(settings) as reader:
+        reader.add_feedback(answer_id, Verdict(verdict), None, said or None)
+    dropped = bootstrap.mark_wrong(settings, answer_id) if verdict == Verdict.WRONG else 0
+    print(f"Noted: the answer is {verdict}." + (" The cache does not give it any more." if dropped else ""))
     return OK

@@ -37,10 +37,20 @@ def ledger() -> NotingLedger:
 
 
 @pytest.fixture
-def client(ledger: NotingLedger) -> TestClient:
+def marked() -> list[str]:
+    """The answers that were taken out of the cache."""
+    return []
+
+
+@pytest.fixture
+def client(ledger: NotingLedger, marked: list[str]) -> TestClient:
+    def mark_wrong(answer_id: str) -> int:
+        marked.append(answer_id)
+        return 1
+
     application = FastAPI()
     install_problem_handlers(application)
-    application.include_router(feedback_router(lambda: nullcontext(ledger), Callers("x-person", "")))
+    application.include_router(feedback_router(lambda: nullcontext(ledger), mark_wrong, Callers("x-person", "")))
     return TestClient(application, raise_server_exceptions=False)
 
 
@@ -49,6 +59,12 @@ def test_a_verdict_is_written_down_with_who_said_it(client: TestClient, ledger: 
     response = client.post(FEEDBACK_PATH, json=body, headers={"x-person": "ada"})
     assert (response.status_code, response.json()) == (200, {"id": "a1", "verdict": "wrong"})
     assert ledger.said == [("a1", Verdict.WRONG, "ada", "It is 28 days.")]
+
+
+def test_only_what_is_wrong_and_known_leaves_the_cache(client: TestClient, marked: list[str]) -> None:
+    for body in ({"id": "a1", "verdict": "right"}, {"id": "a2", "verdict": "wrong"}, {"id": "a1", "verdict": "wrong"}):
+        client.post(FEEDBACK_PATH, json=body)
+    assert marked == ["a1"]
 
 
 def test_comment_and_person_may_be_missing(client: TestClient, ledger: NotingLedger) -> None:

@@ -64,3 +64,15 @@ def test_the_shipped_file_names_known_features_and_supports_no_serving() -> None
     assert [band.lowest for band in shipped.bands] == sorted({band.lowest for band in shipped.bands})
     assert shipped.bands[0].lowest == 0.0
     assert all(shipped.lower_bound(band.lowest) < 0.99 for band in shipped.bands)
+
+
+def test_one_wrong_answer_that_a_model_let_pass_may_be_the_audits_mistake_and_two_of_ten_are_not() -> None:
+    once = COUNTED.observe_passed(right=False)
+    assert once.trusts_verifier(0.01)
+    assert not once.observe_passed(right=False).trusts_verifier(0.01)
+    much = once
+    for _ in range(400):
+        much = much.observe_passed(right=True)
+    assert much.observe_passed(right=False).trusts_verifier(0.01)
+    assert much.bands == COUNTED.bands, "it says nothing about the proposals"
+    assert read_calibration(json.loads(json.dumps(once.to_json()))) == once

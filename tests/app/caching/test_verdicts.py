@@ -1,8 +1,8 @@
 import pytest
 
 from app.caching.agreement import Cited, Proposal
-from app.caching.calibration import Band, Calibration
-from app.caching.verdicts import Judgement, Verdict, judge, wrong_after
+from app.caching.calibration import Band, Calibration, lower_bound
+from app.caching.verdicts import Judgement, Standing, Verdict, judge, standing, wrong_after
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
 from tests.indexing.pages import document
@@ -76,3 +76,17 @@ def test_wrong_after_is_bayes_rule() -> None:
     assert wrong_after(1.0, 0.03) == 0.0
     assert wrong_after(0.0, 0.03) == 1.0
     assert wrong_after(0.0, 0.0) == 0.0
+
+
+def test_a_calibration_stands_by_its_best_bound_and_falls_back_by_itself() -> None:
+    sure = Calibration({}, 0.0, (Band(0.0, 1_000, 800), Band(0.5, 500, 500)))
+    assert standing(sure, 0.01, None) == Standing(lower_bound(500, 500), serves=True, verifies=False)
+    assert standing(sure, 0.01, 0.03).verifies
+    wrong = sure
+    for _ in range(5):
+        wrong = wrong.observe(0.9, right=False)
+    assert not standing(wrong, 0.01, None).serves
+    assert standing(wrong, 0.01, 0.03).verifies
+    for _ in range(3):
+        wrong = wrong.observe_passed(right=False)
+    assert not standing(wrong, 0.01, 0.03).verifies

@@ -22,13 +22,13 @@ from sklearn.linear_model import LogisticRegression
 
 from app.bootstrap import build_counter
 from app.home import prepare_home
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 from eval.training_data import Example, LabelledQuestion, build_examples, load_questions
 from indexing.tokens import TokenCounter
 from retrieval.answerability import ANSWERABLE_FEATURES, answerable_features
 from retrieval.compression import compress
 from retrieval.ranking import PASSAGE_FEATURES, rank_candidates
-from retrieval.retriever import Evidence
+from retrieval.retriever import Candidates, Evidence
 from retrieval.selection import SelectionSettings, select_passages
 from retrieval.unit_scoring import UNIT_FEATURES, unit_features
 from retrieval.weights import Weights
@@ -74,7 +74,7 @@ def fit_units(examples: Sequence[Example], passage_weights: Sequence[Mapping[str
     rows: list[tuple[float, ...]] = []
     labels: list[bool] = []
     for example, weights in zip(examples, passage_weights, strict=True):
-        evidence = _evidence(example, Weights(weights, {}, 0.0, {}, 0.0))
+        evidence = ranked_evidence(example.found, Weights(weights, {}, 0.0, {}, 0.0))
         passages = select_passages(evidence, _SETTINGS)
         gold = frozenset[tuple[str, int]]().union(*(way for ways in example.needed for way in ways))
         of_passages = unit_features(evidence.terms, passages, [evidence.analysed[passage.chunk.id] for passage in passages])
@@ -111,7 +111,7 @@ def retention(
     kept = np.zeros((len(budgets_tokens), len(examples)))
     tokens = np.zeros_like(kept)
     for column, example in enumerate(examples):
-        evidence = _evidence(example, weights)
+        evidence = ranked_evidence(example.found, weights)
         passages = select_passages(evidence, _SETTINGS)
         for row, budget in enumerate(budgets_tokens):
             context = compress(evidence, passages, weights, counter, budget)
@@ -132,6 +132,28 @@ def learn(examples: Mapping[str, Sequence[Example]]) -> Weights:
     return Weights(fit_passages(flat), unit, bias, {}, 0.0)
 
 
+def learn_without(examples: Mapping[str, Sequence[Example]]) -> dict[str, Weights]:
+    """For each handbook the weights that are learned from all others; unanswerable questions play no part."""
+    answerable = {name: [one for one in own if one.needed] for name, own in examples.items()}
+    return {name: learn({other: own for other, own in answerable.items() if other != name}) for name in answerable}
+
+
+def find_examples(data: Path, name: str) -> list[Example]:
+    """All questions over one handbook, searched in its pages; the index is kept in a home of its own.
+
+    Raises:
+        DatasetError: A page has changed under an authored question, or no page can be indexed.
+    """
+    return build_examples(data / name / "docs", load_questions(data, name), _home_of(name))
+
+
+def ranked_evidence(found: Candidates, weights: Weights) -> Evidence:
+    """What was found, in the order that `weights` give it."""
+    passages = rank_candidates(found.terms, found.candidates, found.analysed, weights)
+    by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(found.candidates, found.analysed, strict=True)}
+    return Evidence(found.query, found.terms, tuple(passages), by_id)
+
+
 def main() -> None:
     """Learn from all handbooks, print how weights learned on the others do on each, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -143,12 +165,9 @@ def main() -> None:
     foreign: list[Example] = []
     for name, other in zip(HANDBOOKS, (*HANDBOOKS[1:], HANDBOOKS[0]), strict=True):
         console.print(f"indexing and searching {name}")
-        settings = load_settings(home=prepare_home(load_settings().home) / "training" / name)
-        prepare_home(settings.home)
-        docs = arguments.data / name / "docs"
-        found[name] = build_examples(docs, load_questions(arguments.data, name), settings)
+        found[name] = find_examples(arguments.data, name)
         strangers = [LabelledQuestion(one.id, one.text, ()) for one in load_questions(arguments.data, other)][::4]
-        foreign += build_examples(docs, strangers, settings)
+        foreign += build_examples(arguments.data / name / "docs", strangers, _home_of(name))
     answerable = {name: [one for one in own if one.needed] for name, own in found.items()}
     unanswerable = [one for own in found.values() for one in own if not one.needed]
     console.print(_judgement(answerable, counter))
@@ -168,23 +187,23 @@ def _judgement(answerable: Mapping[str, Sequence[Example]], counter: TokenCounte
     table = Table(title="evidence retention on handbooks that were not learned from (all forms of their questions)")
     for column in ("handbook", "questions", "weights", *(f"{budget} tokens" for budget in BUDGETS_TOKENS)):
         table.add_column(column)
+    unseen = learn_without(answerable)
     for name, own in answerable.items():
-        others = learn({other: examples for other, examples in answerable.items() if other != name})
-        for title, weights in (("rank fusion", _RANK_BY_FUSION), ("learned", others)):
+        for title, weights in (("rank fusion", _RANK_BY_FUSION), ("learned", unseen[name])):
             cells = retention(own, weights, counter, BUDGETS_TOKENS)
             table.add_row(name, str(len(own)), title, *(f"{kept:.1%} at {tokens:.0f}" for kept, tokens in cells))
     return table
 
 
-def _evidence(example: Example, weights: Weights) -> Evidence:
-    found = example.found
-    passages = rank_candidates(found.terms, found.candidates, found.analysed, weights)
-    by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(found.candidates, found.analysed, strict=True)}
-    return Evidence(found.query, found.terms, tuple(passages), by_id)
+def _home_of(name: str) -> Settings:
+    """Settings whose home holds the index of one handbook."""
+    settings = load_settings(home=prepare_home(load_settings().home) / "training" / name)
+    prepare_home(settings.home)
+    return settings
 
 
 def _answerable_row(example: Example, weights: Weights, counter: TokenCounter) -> tuple[float, ...]:
-    evidence = _evidence(example, weights)
+    evidence = ranked_evidence(example.found, weights)
     context = compress(evidence, select_passages(evidence, _SETTINGS), weights, counter, BUDGET_TOKENS)
     return answerable_features(evidence, context)
 

@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any, Final
 
 from app.answering.profiles import UNIT_GROUPS, ContextSettings
@@ -25,10 +24,8 @@ _BUDGETS: Final = (120, 1_500)
 _GAPS: Final = (0.5, 12.0)
 _CEILING: Final = 20
 _SCALES: Final = (0.5, 2.0)
-_WIDE_BUDGETS: Final = (500, 700, 850, 1000, 1250, 1500, 1750, 2000)
 _WIDE_SCALES: Final = (1.0, 1.5)
-_WIDE_CEILINGS: Final = (20, 30, 40, 50, 60, 80)
-_FILLED: Final = 0.9
+_WIDE_CEILINGS: Final = range(12, 81, 3)
 _FEWEST: Final = 10
 """A half with fewer questions than this proves nothing."""
 
@@ -197,18 +194,17 @@ def _first_trials(current: ContextSettings, rng: random.Random) -> Iterator[Cont
 
 
 def _lossless(replayer: Replayer, current: ContextSettings) -> FrontierPoint | None:
-    """Wide selections, compressed: the cheapest that keeps nearly all of what they hold whole."""
+    """Ever wider selections, each with the largest budget that is small enough: the cheapest that keeps nearly all it holds."""
     found: list[Measured] = []
-    for ceiling, budget, scale in product(_WIDE_CEILINGS, _WIDE_BUDGETS, _WIDE_SCALES):
+    for ceiling in _WIDE_CEILINGS:
         selection = replace(current.selection, max_score_gap=_GAPS[1], ceilings=dict.fromkeys(QuestionForm, ceiling))
-        settings = ContextSettings(budget, selection, {**current.unit_scales, "passage": scale})
-        whole = replayer.measure_whole(settings, SEARCH)
-        if whole.mean_tokens < FEWER_TIMES * _FILLED * budget:
-            continue  # a budget is nearly filled, so this one cannot be so many times smaller
-        compressed = replayer.measure(settings, SEARCH)
-        lost = whole.retention - compressed.retention
-        if lost <= LOST_POINTS and whole.mean_tokens >= FEWER_TIMES * compressed.mean_tokens:
-            found.append(compressed)
+        whole = replayer.measure_whole(replace(current, selection=selection), SEARCH)
+        budget = int(whole.mean_tokens / FEWER_TIMES) // 10 * 10
+        for scale in _WIDE_SCALES if budget else ():
+            settings = ContextSettings(budget, selection, {**current.unit_scales, "passage": scale})
+            compressed = replayer.measure(settings, SEARCH)
+            if whole.retention - compressed.retention <= LOST_POINTS:
+                found.append(compressed)
     return _prove(replayer, min(found, key=lambda one: one.mean_tokens)) if found else None
 
 

@@ -87,7 +87,7 @@ def test_the_bias_keeps_the_stated_share_answerable(examples: list[Example]) -> 
     complete = Weights(learned.passage, learned.unit, learned.unit_bias, answerable, bias)
 
     def probability(example: Example) -> float:
-        evidence = training._evidence(example, complete)
+        evidence = training.ranked_evidence(example.found, complete)
         context = compress(evidence, select_passages(evidence, SelectionSettings()), complete, COUNTER, training.BUDGET_TOKENS)
         return answer_probability(evidence, context, complete)
 

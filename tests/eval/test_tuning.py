@@ -9,7 +9,7 @@ from app.settings import Settings
 from eval.cases import load_dataset
 from eval.errors import EvalError
 from eval.replay import PROOF, SEARCH, Measured, split_halves
-from eval.tuning import pareto
+from eval.tuning import FEWER_TIMES, LOST_POINTS, pareto
 from eval.tuning_run import parse_floor, tune_dataset
 from indexing.embedding import Embedder
 from indexing.planning import NoProgress
@@ -69,6 +69,9 @@ def test_the_pick_reaches_the_floor_cheaper_and_becomes_a_profile(
     assert profile is not None
     assert profile.name.startswith("office-20")
     assert ProfileStore(settings.home).names() == []
+    assert found.lossless is not None
+    assert found.lossless.times_fewer_tokens >= FEWER_TIMES
+    assert found.lossless.lost.value <= LOST_POINTS
 
 
 def test_an_interrupted_search_goes_on_where_it_stopped(

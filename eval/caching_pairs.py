@@ -22,6 +22,7 @@ from app.settings import Settings
 from eval.cases import QUESTIONS_FILE, load_dataset
 from eval.training_data import AUTHORED
 from eval.workbench import Workbench, open_workbench
+from indexing.embedding import Embedder
 from indexing.planning import NoProgress
 from retrieval.followups import embed_query
 from retrieval.passages import Query
@@ -101,9 +102,9 @@ def load_wordings(data: Path, name: str) -> list[Wording]:
     return wordings + [wording for row in _rows(authored) for wording in _of_row(row)] if authored.is_file() else wordings
 
 
-def ask_wordings(settings: Settings, data: Path, name: str) -> list[AskedWording]:
+def ask_wordings(settings: Settings, data: Path, name: str, embedder: Embedder | None = None) -> list[AskedWording]:
     """Search every wording in the handbook's own index, and answer it without a model. Raises as `open_workbench`."""
-    with open_workbench(settings, load_dataset(data / name), NoProgress()) as bench:
+    with open_workbench(settings, load_dataset(data / name), NoProgress(), embedder) as bench:
         return [_ask(bench, wording) for wording in load_wordings(data, name)]
 
 

@@ -182,6 +182,51 @@ def type_bars(types: Mapping[str, tuple[int, Mapping[str, Interval | None]]], ar
     return _svg("".join(parts), height, "Evidence retention by question type")
 
 
+def rates_chart(
+    areas: Mapping[str, Sequence[float]], lines: Mapping[str, Sequence[float]], marks: Sequence[float], total: int
+) -> str:
+    """Shares over time: some stacked upon each other, others as lines.
+
+    Args:
+        areas: Name -> its share in [0, 1] in each slice of time, the lowest area first; all of one length.
+        lines: The same of what is not stacked.
+        marks: Moments, as shares of the whole time, that are marked below.
+        total: How many questions the whole time holds.
+    """
+    height = 300
+    bottom = height - _BOTTOM
+    slices = len(next(iter(areas.values())))
+
+    def x(share: float) -> float:
+        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(share: float) -> float:
+        return _TOP + (1.0 - share) * (bottom - _TOP)
+
+    def path(shares: Sequence[float]) -> list[str]:
+        return [f"{x((at + 0.5) / slices):.1f},{y(share):.1f}" for at, share in enumerate(shares)]
+
+    parts = []
+    for quarter in range(5):
+        share = quarter / 4
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(share):.1f}" y2="{y(share):.1f}"/>')
+        parts.append(f'<text class="tick" x="{_LEFT - 10}" y="{y(share) + 4:.1f}" text-anchor="end">{quarter * 25} %</text>')
+        parts.append(f'<text class="tick" x="{x(share):.1f}" y="{bottom + 24}" text-anchor="middle">{total * share:,.0f}</text>')
+    below = [0.0] * slices
+    for name, shares in areas.items():
+        above = [low + share for low, share in zip(below, shares, strict=True)]
+        points = " ".join([*path(above), *reversed(path(below))])
+        parts.append(f'<polygon class="area {colour(name)}" points="{points}"><title>{escape(name)}</title></polygon>')
+        below = above
+    for name, shares in lines.items():
+        points = " ".join(path(shares))
+        parts.append(f'<polyline class="curve {colour(name)}" points="{points}"><title>{escape(name)}</title></polyline>')
+    parts += [f'<line class="axis" x1="{x(m):.1f}" x2="{x(m):.1f}" y1="{bottom}" y2="{bottom + 6}"/>' for m in marks]
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    parts.append(f'<text class="tick" x="{middle}" y="{bottom + 42}" text-anchor="middle">questions asked; ticks: syncs</text>')
+    return _svg("".join(parts), height, "Share of questions that the cache answered, over time")
+
+
 def _percent(interval: Interval) -> str:
     return f"{interval.value:.1%} [{interval.low:.1%}, {interval.high:.1%}]"
 

@@ -20,6 +20,9 @@ from eval.questions import make_questions, write_questions
 from eval.report import percent
 from eval.run import default_out, run_dataset, write_run
 from eval.terminal import PHASES, show_comparison, show_gate, show_run, show_tuning, warn
+from eval.traffic import TrafficSettings
+from eval.traffic_replay import replay_dataset
+from eval.traffic_report import REPLAY_REPORT, show_replay, summarise_replay, write_replay
 from eval.tuning import FLOOR_MEASURE
 from eval.tuning_run import parse_floor, tune_dataset
 
@@ -40,6 +43,7 @@ profiles_app = typer.Typer(
 )
 
 _Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="A folder with docs/ and questions.jsonl.")]
+_TRAFFIC: Final = TrafficSettings()
 _INTERRUPTED_RUN: Final = "Interrupted. What was embedded is kept, and the next run goes on from there."
 
 
@@ -76,6 +80,44 @@ def run(
         screen.print(f"\n{printable(str(folder / 'report.html'))}")
     failed = any(figures["failed"] for figures in result.content["arms"].values())
     raise typer.Exit(PARTLY if failed else OK)
+
+
+@app.command()
+def replay(
+    dataset: _Dataset,
+    questions: Annotated[int, typer.Option(min=1, metavar="N", help="How many questions are asked.")] = _TRAFFIC.questions,
+    distinct: Annotated[int | None, typer.Option(min=1, metavar="M", help="Of so many rows; all by default.")] = None,
+    zipf: Annotated[float, typer.Option(min=0, metavar="S", help="The exponent of Zipf's law.")] = _TRAFFIC.zipf,
+    paraphrases: Annotated[bool, typer.Option("--paraphrases", help="Ask the rows' paraphrases too.")] = False,  # noqa: FBT002 - as above
+    near_misses: Annotated[bool, typer.Option("--near-misses", help="Ask each near miss five times.")] = False,  # noqa: FBT002 - as above
+    edits: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Edits of pages; the dataset's edits.jsonl by default, if there is one.")
+    ] = None,
+    syncs: Annotated[int, typer.Option(min=1, metavar="N", help="Edits are taken in so many groups.")] = _TRAFFIC.syncs,
+    users: Annotated[int, typer.Option(min=1, metavar="U", help="They have four sets of labels by turns.")] = _TRAFFIC.users,
+    retyped: Annotated[
+        float, typer.Option(min=0, max=1, metavar="SHARE", help="How many do not type a question as the dataset has it.")
+    ] = _TRAFFIC.retyped_share,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed makes the same traffic.")] = _TRAFFIC.seed,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the results go; runs/replay-DATASET by default.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print replay.json.")] = False,  # noqa: FBT002 - as above
+) -> None:
+    """Replay traffic through the answer cache, beside other caches; write replay.json and replay.html. Costs no dollars."""
+    traffic = TrafficSettings(questions, distinct, zipf, paraphrases, near_misses, users, retyped, syncs, seed)
+    try:
+        with ProgressBar(console(sys.stderr), PHASES) as bar:
+            content = summarise_replay(replay_dataset(load_settings(), dataset, traffic, bar, edits))
+    except KeyboardInterrupt:
+        complain(_INTERRUPTED_RUN)
+        raise typer.Exit(INTERRUPTED) from None
+    folder = out or Path("runs") / f"replay-{dataset.resolve().name}"
+    write_replay(content, folder)
+    screen = console(sys.stdout)
+    if json:
+        print(json_format.dumps(content, ensure_ascii=False))  # noqa: T201 - results go to stdout
+    else:
+        show_replay(content, screen)
+        screen.print(f"\n{printable(str(folder / REPLAY_REPORT))}")
 
 
 @app.command()

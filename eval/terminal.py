@@ -204,9 +204,9 @@ def _show_lossless(tuning: Tuning, out: Console) -> None:
     if point is None:
         out.print(f"No setting loses at most {LOST_POINTS:.0%} against its passages whole at {FEWER_TIMES} times fewer tokens.")
         return
-    held = point.lost.value <= LOST_POINTS
+    where = "" if point.lost.value <= LOST_POINTS else " where it was searched, not on the other half"
     out.print(
-        f"{'Nearly lossless' if held else 'Nearly lossless where it was searched, not on the other half'}: budget {point.searched.settings.budget_tokens}, at most "
+        f"Nearly lossless{where}: budget {point.searched.settings.budget_tokens}, at most "
         f"{max(point.searched.settings.selection.ceilings.values())} passages: {percent(point.retention.value)} at "
         f"{number(point.proved.mean_tokens)} tokens, proved; {point.lost.value * 100:.1f} points less than whole "
         f"({point.lost.low * 100:.1f} to {point.lost.high * 100:.1f}), {point.times_fewer_tokens:.1f} times fewer tokens."

@@ -191,6 +191,7 @@ class CacheSettings(_Section):
     abstention_ttl_s: Annotated[int, Field(ge=0)]
     max_wrong_share: Annotated[float, Field(ge=0, le=1)]
     verifier_wrong_share: Annotated[float, Field(ge=0, le=1)]
+    audit_share: _Share
     refresh_per_sync: Annotated[int, Field(ge=0)]
     refresh_usd: Annotated[str, Field(pattern=r"^\d{1,7}(\.\d{1,12})?$")]
 

@@ -57,6 +57,10 @@ class Account:
         outcome = Outcome.ABSTAINED if groundedness is None else Outcome.ANSWERED
         return self._close(outcome, path, groundedness)
 
+    def settle_work(self, path: tuple[str, ...]) -> Receipt:
+        """Close the bill of something that is no answer to anybody. Raises as `settle`."""
+        return self._close(Outcome.WORK, path, None)
+
     def fail(self) -> None:
         """Write down what was spent on an answer that nobody will get. Raises as `settle`."""
         self._close(Outcome.FAILED, tuple(dict.fromkeys(line.rung for line in self._till.lines if line.rung)), None)

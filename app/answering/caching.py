@@ -58,11 +58,15 @@ SHARED_REASON: Final = "it was just being answered"
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A cached answer that may be given, how it was found, and why that is right, for people."""
+    """A cached answer that may be given, how it was found, and why that is right, for people.
+
+    `probability` is what the mix says of one that the evidence proves; `None` for the others.
+    """
 
     entry: CachedAnswer
     kind: HitKind
     reason: str
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,8 @@ class AnswerCache:
             settings = self._settings
             judgement = judge(proposal, evidence, self._calibration(), settings.max_wrong_share, settings.verifier_wrong_share)
             if judgement.verdict is Verdict.SERVE:
-                return Hit(entry, HitKind.VERIFIED, f"the evidence says that it asks the same as: {entry.question}")
+                reason = f"the evidence says that it asks the same as: {entry.question}"
+                return Hit(entry, HitKind.VERIFIED, reason, judgement.probability)
             if judgement.verdict is Verdict.VERIFY:
                 doubtful.append(Doubtful(entry, answer, judgement))
         return max(doubtful, key=lambda one: one.judgement.probability or 0.0, default=None)

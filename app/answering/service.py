@@ -2,11 +2,12 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from app.answering.accounting import UNLIMITED, Account, Accounts, Settlement
 from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages
+from app.answering.audits import Audit, Auditor
 from app.answering.caching import Hit, Made, as_given
 from app.answering.calls import Calls
 from app.answering.conversation import admit_conversation, resolve
@@ -64,6 +65,7 @@ class AnswerService:
         baseline: NaiveBaseline,
         measuring: Measuring,
         max_question_characters: int,
+        auditor: Auditor | None = None,
     ) -> None:
         self._index = index
         self._embedder = embedder
@@ -76,6 +78,7 @@ class AnswerService:
         self._baseline = baseline
         self._measuring = measuring
         self._max_question_characters = max_question_characters
+        self._auditor = auditor
 
     def ask(self, question: Question, scope: AccessScope, spender: Spender, tell: Listener = nobody) -> Answer:
         """Answer a question, or abstain.
@@ -147,6 +150,8 @@ class AnswerService:
     def close(self) -> None:
         """Let go of index, cache and ledger; questions in flight finish with the index first."""
         self._measuring.close()
+        if self._auditor:
+            self._auditor.close()
         self._index.close()
         self._memory.close()
         self._accounts.close()
@@ -160,8 +165,11 @@ class AnswerService:
             found = generation.retriever.find(query, vector, asked.scope)
         task = self._task(asked, found)
         near = self._memory.propose(asked.keys, vector, task.evidence, generation)
+        audit = self._auditor.draw(near, task, asked.spender, self._about(asked)) if near and self._auditor else None
         if isinstance(near, Hit):
-            return self._give(asked, self._memory.take_up(asked.keys, near, task.evidence, vector)), None
+            given = self._give(asked, self._memory.take_up(asked.keys, near, task.evidence, vector))
+            self._hand_in(audit)
+            return given, None
         pages = partial(generation.searcher.document_chunks, scope=asked.scope)
         baseline = self._baseline.measure(asked.question.text, task.evidence.passages, generation.id, pages)
         calls = Calls(asked.id, asked.spender, self._accounts.ledger, till, self._counter)
@@ -169,11 +177,18 @@ class AnswerService:
             hit = self._ladder.verify(near, task, calls) if near else None
             if hit:
                 known = self._memory.take_up(asked.keys, hit, task.evidence, vector)
-                return self._write_out(asked, known, account), None
+                given = self._write_out(asked, known, account)
+                self._hand_in(audit and replace(audit, passed=True))
+                return given, None
             climbed = self._ladder.climb(task, calls, till, asked.tell)
             receipt = account.settle(climbed.path, climbed.groundedness if climbed.draft else None)
+        self._hand_in(audit and replace(audit, fresh=climbed))
         answer = _answer(asked, climbed, task, receipt)
         return answer, Made(answer, climbed.draft, task.evidence, vector, generation)
+
+    def _hand_in(self, audit: Audit | None) -> None:
+        if audit and self._auditor:
+            self._auditor.offer(audit)
 
     def _give(self, asked: _Asked, known: Known) -> Answer:
         """Give an answer that was made before, and write down that it was given."""

@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from app.answering.serving import IndexHandle, OpenGeneration
-from app.bootstrap.caching import build_memory
+from app.bootstrap.caching import build_auditor, build_calibration, build_memory
 from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder
 from app.bootstrap.ledger import build_ledger, build_restraint_shares
 from app.bootstrap.models import build_prices, build_rungs
@@ -69,22 +69,26 @@ def build_service(
         context_settings = LiveContextSettings(store, plain, lambda: embedder.spec, _report_profile)
     rungs = build_rungs(settings) if rungs is None else rungs
     books, close = (ledger, lambda: None) if ledger else _own_ledger(settings)
-    ladder = LadderSettings(settings.ladder.wide_budget_tokens, settings.ladder.extractive_from, settings.ladder.judge)
+    ladder_settings = LadderSettings(settings.ladder.wide_budget_tokens, settings.ladder.extractive_from, settings.ladder.judge)
     index = IndexHandle(build_generations(settings, embedder, counter, weights), _report_failure)
     baseline = NaiveBaseline(counter, prices.price(settings.baseline.model), settings.baseline.output_tokens)
     naive = NaivePrompts(index, embedder, baseline)
+    ladder = Ladder(rungs, ladder_settings, weights, counter)
+    accounts = Accounts(books, build_restraint_shares(settings), prices.version, close)
+    own = None if calibration or not settings.cache.enabled else build_calibration(settings)
     return AnswerService(
         index=index,
         embedder=embedder,
         counter=counter,
         weights=weights,
         context_settings=context_settings,
-        memory=build_memory(settings, rungs, books, [settings.embedding.model, weights], calibration),
-        ladder=Ladder(rungs, ladder, weights, counter),
-        accounts=Accounts(books, build_restraint_shares(settings), prices.version, close),
+        memory=build_memory(settings, rungs, books, [settings.embedding.model, weights], calibration or own),
+        ladder=ladder,
+        accounts=accounts,
         baseline=baseline,
         measuring=Measuring(settings.measuring.share, naive.write, rungs, books, prices.version, counter),
         max_question_characters=settings.answering.max_question_characters,
+        auditor=build_auditor(settings, own, index.lease, ladder, accounts, counter) if own else None,
     )
 
 

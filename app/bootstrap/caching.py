@@ -1,17 +1,24 @@
 """Where cached answers are kept."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from app.errors import SettingsError
 from app.home import check_home
 from app.settings import Settings
+from indexing.tokens import TokenCounter
 
 if TYPE_CHECKING:  # only one of the stores is imported, and neither where the cache is off
     from app.adapters.disk_answer_store import DiskAnswerStore
     from app.adapters.redis_answer_store import RedisAnswerStore
+    from app.answering.accounting import Accounts
+    from app.answering.audits import Auditor
     from app.answering.generation import Rungs
+    from app.answering.ladder import Ladder
     from app.answering.memory import Memory
+    from app.answering.serving import OpenGeneration
     from app.caching.calibration import Calibration
     from app.caching.learning import LiveCalibration
     from app.costs.hits import HitLedger
@@ -58,7 +65,7 @@ def build_memory(
     rungs: "Rungs",
     ledger: "HitLedger",
     parts: Sequence[object],
-    calibration: "Callable[[], Calibration] | None" = None,
+    calibration: "Callable[[], Calibration] | None",
 ) -> "Memory":
     """What the service remembers between questions.
 
@@ -67,7 +74,7 @@ def build_memory(
         rungs: The model rungs: where there is one, its cheapest verifies proposals.
         ledger: Takes in hits.
         parts: Everything else that decides how answers are made: what was answered under others is not given again.
-        calibration: Replaces the home's own.
+        calibration: Says how likely a proposal is right; `None` where the cache is off.
 
     Raises:
         HomeError: The home cannot be used safely.
@@ -83,7 +90,7 @@ def build_memory(
     endpoints = [(one.name, one.model) for one in (*rungs.small, *rungs.strong)]
     policy, book = policy_version([_release(), endpoints, settings.ladder.model_dump(), *parts]), HitBook(ledger)
     store = build_answer_store(settings)
-    if store is None:
+    if store is None or calibration is None:
         return Memory(None, Flights(None), None, book, policy, lambda: None)
     cache_settings = CacheSettings(
         ttl_s=settings.cache.ttl_s,
@@ -91,7 +98,7 @@ def build_memory(
         max_wrong_share=settings.cache.max_wrong_share,
         verifier_wrong_share=settings.cache.verifier_wrong_share if endpoints else None,
     )
-    cache = AnswerCache(store, JsonAnswers(), calibration or build_calibration(settings), cache_settings)
+    cache = AnswerCache(store, JsonAnswers(), calibration, cache_settings)
     return Memory(cache, Flights(store if endpoints else None), HitTally(store), book, policy, store.close)
 
 
@@ -100,3 +107,21 @@ def _release() -> str:
     from importlib.metadata import version
 
     return version("farthing")
+
+
+def build_auditor(
+    settings: Settings,
+    learner: "LiveCalibration",
+    lease: "Callable[[], AbstractContextManager[OpenGeneration]]",
+    ladder: "Ladder",
+    accounts: "Accounts",
+    counter: TokenCounter,
+) -> "Auditor":
+    """What holds cached answers against fresh ones in the background, and moves the calibration."""
+    from app.answering.audits import Auditor
+    from app.api.codec import JsonAnswers
+    from app.caching.verdicts import standing
+
+    verifier_wrong_share = settings.cache.verifier_wrong_share if ladder.has_models else None
+    allowed = partial(standing, max_wrong_share=settings.cache.max_wrong_share, verifier_wrong_share=verifier_wrong_share)
+    return Auditor(settings.cache.audit_share, learner, allowed, lease, ladder, accounts, counter, JsonAnswers())

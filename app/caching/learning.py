@@ -81,8 +81,7 @@ class LiveCalibration:
 
         Args:
             probability: What the mix had said of the proposal.
-            passed: Whether the verifying model had let it pass: then the audit speaks of the model alone, not of the mix,
-                since what it did not let pass is missing.
+            passed: Whether the verifying model had let it pass: then the audit speaks of that model, too.
             right: Whether the cached answer was right.
 
         Returns:
@@ -93,8 +92,8 @@ class LiveCalibration:
         """
         with self._alone():
             known = self._read()
-            moved = known.calibration
-            moved = moved.observe_passed(right=right) if passed else moved.observe(probability, right=right)
+            moved = known.calibration.observe(probability, right=right)
+            moved = moved.observe_passed(right=right) if passed else moved
             self._write(Learned(moved, known.made_from, known.audits + 1))
         return moved
 

@@ -93,9 +93,10 @@ def sum_usd(amounts: Sequence[Decimal | None]) -> Decimal | None:
 
 
 class Till:
-    """Collects the lines of one answer while it is made. Used by one thread."""
+    """Collects the lines of one answer while it is made. Used by one thread. `bill_as` takes the place of every line's stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, bill_as: Stage | None = None) -> None:
+        self._bill_as = bill_as
         self._began = time.perf_counter()
         self._lines: list[ReceiptLine] = []
         self._notes: list[str] = []
@@ -105,7 +106,7 @@ class Till:
         """Time a step that calls no model: no tokens, no cost."""
         began = time.perf_counter()
         yield
-        self._lines.append(ReceiptLine(stage, 0, 0, Decimal(0), _ms_since(began), rung=rung))
+        self._lines.append(ReceiptLine(self._bill_as or stage, 0, 0, Decimal(0), _ms_since(began), rung=rung))
 
     def paid(
         self, stage: Stage, rung: str, model: str, usage: Usage, cost_usd: Decimal | None, ms: float, *, estimated: bool
@@ -113,7 +114,7 @@ class Till:
         """Write down one call of a model, whether or not anything came of it."""
         self._lines.append(
             ReceiptLine(
-                stage=stage,
+                stage=self._bill_as or stage,
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
                 cost_usd=cost_usd,

@@ -49,6 +49,9 @@ _AT_ONCE: Final = 200
 _OVERHEAD_BYTES: Final = 1024
 """What Redis needs for an entry besides its bytes: three keys, three places in sorted sets, a hash of five."""
 
+_BREATH_S: Final = 0.5
+"""After any failure Redis is left alone for so long: a question makes several calls, and waits out one of them at most."""
+
 _FAILURES: Final = 3
 _PAUSE_S: Final = 5.0
 """After so many failures in a row Redis is left alone for so long."""
@@ -128,7 +131,7 @@ class RedisAnswerStore:
 
     def changes_since(self, mark: Mark | None) -> Changes:
         """What has been put and removed since, by any process, at most `CHANGES_AT_ONCE`; `None` asks for everything."""
-        return self._serve(lambda: self._changes(mark)) or Changes(mark, {}, anew=False, more=False)
+        return self._serve(lambda: self._changes(mark)) or Changes(None, {}, anew=False, more=False)
 
     def entries(self) -> Iterator[StoredAnswer]:
         """Every whole entry, in no order. Those that are not whole are removed. Raises `AnswerStoreError`."""
@@ -233,7 +236,7 @@ class RedisAnswerStore:
             self._faults += 1
             if not isinstance(error, redis.ResponseError):  # a refusal comes at once, and says nothing against the next call
                 self._failures += 1
-                self._paused_until_s = now + _PAUSE_S if self._failures >= _FAILURES else 0.0
+                self._paused_until_s = time.monotonic() + (_PAUSE_S if self._failures >= _FAILURES else _BREATH_S)
             if now - self._said_s >= _SAY_AGAIN_S:
                 self._said_s = now
                 _log.warning("The answer cache at %s fails (%s). Questions are answered without it.", self._place, error)

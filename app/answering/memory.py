@@ -10,12 +10,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answering.answers import Answer
+from app.answering.answers import Answer, Answered
 from app.answering.caching import SHARED_REASON, AnswerCache, Doubtful, Hit, HitKind, Made
 from app.answering.characters import usable_text
 from app.answering.flights import Flights
 from app.answering.profiles import ContextSettings
 from app.answering.prompting import prompts_version
+from app.answering.ready import Ready, ReadyAnswers
 from app.answering.serving import OpenGeneration
 from app.caching.entries import CachedAnswer, EntryKind
 from app.caching.keys import CacheKeys, Versions, make_keys
@@ -73,6 +74,8 @@ class Memory:
         self._policy = policy
         self._close = close
         self._profiles: dict[int, tuple[ContextSettings, str]] = {}
+        self._ready = ReadyAnswers()
+        self._warm = False
         self._stopped = threading.Event()
         self._writer = threading.Thread(target=self._write_now_and_then, name="cache-hits", daemon=True)
 
@@ -93,11 +96,15 @@ class Memory:
             return make()[0]
         if hit := cache.find(keys, generation.id, generation):
             return give(self._known(hit))
-        key = keys.exact + generation.id.encode()
+        key, until = keys.exact + generation.id.encode(), time.monotonic() + _WAIT_S
         flight, mine = self._flights.board(key)
-        if not mine:
-            flight.landed.wait(_WAIT_S)
-            return give(Known(flight.answer, HitKind.SHARED, SHARED_REASON)) if flight.answer else make()[0]
+        while not mine:
+            flight.landed.wait(max(0.0, until - time.monotonic()))
+            if flight.answer:
+                return give(Known(flight.answer, HitKind.SHARED, SHARED_REASON))
+            if time.monotonic() >= until:
+                return make()[0]
+            flight, mine = self._flights.board(key)  # it came to nothing: one of those who waited tries again
         answer: Answer | None = None
         try:
             with self._flights.alone(keys.exact, lambda: cache.find(keys, generation.id) is not None):
@@ -109,23 +116,26 @@ class Memory:
                     cache.keep(keys, made)
             return answer
         finally:
-            self._flights.land(key, flight, answer)
+            self._flights.land(key, flight, answer if answer and _may_be_shared(answer) else None)
 
     def quick(self, text: str, scope: AccessScope, settings: ContextSettings, serving: str, spender: Spender) -> bytes | None:
         """The bytes of an exact or same-words hit, counted; `None` without one. Never waits."""
         began = time.perf_counter()
-        question = usable_text(text)
-        if self._cache is None or not question:
+        if self._cache is None or not self._warm:
             return None
-        hit = self._cache.find(self.keys(Query(question), scope, settings), serving)
-        if hit is None:
-            return None
-        entry = hit.entry
-        self._count(entry, hit.kind, spender)
-        start = entry.body.index(_AFTER_QUESTION)
-        head = f'{{"id":{json.dumps(entry.id)},"question":{json.dumps(question, ensure_ascii=False)}'.encode()
+        key, known = (text, scope, self._profile(settings)), self._cache.known()
+        ready = self._ready.get(key, known, serving) if known else None
+        if ready is None:
+            question = usable_text(text)
+            hit = self._cache.find(self.keys(Query(question), scope, settings), serving) if question else None
+            if hit is None:
+                return None
+            ready = Ready(hit, _parts(hit.entry, question))
+            if known:
+                self._ready.add(key, known, serving, ready)
+        self._count(ready.hit.entry, ready.hit.kind, spender)
         ms = b'"ms":%.2f' % ((time.perf_counter() - began) * 1000)
-        return head + entry.body[start:].replace(_MS, ms)
+        return ms.join(ready.parts)
 
     def propose(
         self, keys: CacheKeys, vector: NDArray[np.float32], evidence: Evidence, generation: OpenGeneration
@@ -139,21 +149,24 @@ class Memory:
             self._cache.keep_again(keys, hit, evidence, vector)
         return self._known(hit)
 
-    def warm_up(self) -> None:
-        """Open the store, and begin to write hits down."""
-        if self._cache:
-            self._cache.warm_up()
-            self._writer.start()
-
-    def close(self) -> None:
-        """Write down the hits that are only counted yet, and close the store."""
-        self._stopped.set()
-        self._write()
     def pin(self, keys: CacheKeys, made: Made) -> None:
         """Keep what a person has reviewed until its pages change. Without a cache, nothing is kept."""
         if self._cache:
             self._cache.pin(keys, made)
 
+    def warm_up(self) -> None:
+        """Open the store, and begin to write hits down."""
+        if self._cache and not self._warm:
+            self._cache.warm_up()
+            self._writer.start()
+            self._warm = True
+
+    def close(self) -> None:
+        """Write down the hits that are only counted yet, and close the store."""
+        self._stopped.set()
+        if self._warm:
+            self._writer.join()
+        self._write()
         self._close()
 
     def _known(self, hit: Hit) -> Known:
@@ -185,3 +198,14 @@ class Memory:
         if self._tally:
             self._tally.write()
         self._hits.write()
+
+
+def _parts(entry: CachedAnswer, question: str) -> tuple[bytes, ...]:
+    """The body of an entry, with the question as it was asked just now, cut where a time belongs."""
+    head = f'{{"id":{json.dumps(entry.id)},"question":{json.dumps(question, ensure_ascii=False)}'.encode()
+    return tuple((head + entry.body[entry.body.index(_AFTER_QUESTION) :]).split(_MS))
+
+
+def _may_be_shared(answer: Answer) -> bool:
+    """Whether others who asked the same may have an answer: that there is none may be due to one asker's budget."""
+    return isinstance(answer, Answered) or not answer.receipt.notes

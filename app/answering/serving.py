@@ -122,7 +122,11 @@ class IndexHandle:
         if held is None:
             return None
         if time.monotonic() >= self._check_at:
-            if self._source.current() not in {held.generation.id, self._reported}:
+            try:
+                current = self._source.current()
+            except IndexingError:
+                return None  # the next lease reports it
+            if current not in {held.generation.id, self._reported}:
                 return None
             self._check_at = time.monotonic() + self._check_every_s
         return held.generation.id

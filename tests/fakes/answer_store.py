@@ -145,8 +145,8 @@ class ForgetfulAnswerStore:
     def add_hits(self, hits: Mapping[bytes, Hits]) -> None:
         pass
 
-    def changes_since(self, mark: Mark | None) -> Changes:
-        return Changes(mark, {}, anew=False, more=False)
+    def changes_since(self, mark: Mark | None) -> Changes:  # noqa: ARG002 - the port's signature
+        return Changes(None, {}, anew=False, more=False)
 
     def claim(self, key: bytes, ttl_s: float) -> bool:  # noqa: ARG002 - the port's signature
         return True

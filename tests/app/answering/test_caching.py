@@ -285,8 +285,10 @@ def test_without_a_model_only_what_the_evidence_proves_is_given_to_other_words()
     [("yes", True), ("Yes.", True), ("no", False), ("", False), ("yes, but only for staff", False), ('{"same": true}', False),
      (EndpointUnavailableError("away"), False), (StreamCutError("cut"), False)],
 )  # fmt: skip
-def test_a_model_verifies_what_the_evidence_leaves_open(verdict: str |"
-             " GenerationError, served: bool) -> None:  # noqa: FBT001 - a case
+def test_a_model_verifies_what_the_evidence_leaves_open(
+    verdict: str | GenerationError,
+    served: bool,  # noqa: FBT001 - a case
+) -> None:
     model = Model(verdict)
     desk = Desk(LEAVE, TRAVEL, model=model)
     desk.ask(QUESTION)

@@ -105,7 +105,7 @@ def load_wordings(data: Path, name: str) -> list[Wording]:
 def ask_wordings(settings: Settings, data: Path, name: str, embedder: Embedder | None = None) -> list[AskedWording]:
     """Search every wording in the handbook's own index, and answer it without a model. Raises as `open_workbench`."""
     with open_workbench(settings, load_dataset(data / name), NoProgress(), embedder) as bench:
-        return [_ask(bench, wording) for wording in load_wordings(data, name)]
+        return [ask_wording(bench, wording) for wording in load_wordings(data, name)]
 
 
 def propose(new: AskedWording, entries: Sequence[AskedWording], count: int = PROPOSALS) -> list[Pair]:
@@ -139,7 +139,8 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _ask(bench: Workbench, wording: Wording) -> AskedWording:
+def ask_wording(bench: Workbench, wording: Wording) -> AskedWording:
+    """Search a wording, and answer it without a model."""
     query = Query(wording.text)
     vector = embed_query(query, bench.embedder.embed_query)
     evidence = bench.generation.retriever.retrieve(query, vector, bench.scope)

@@ -148,6 +148,11 @@ def exclude_unfindable(dataset: Dataset, pages: Mapping[str, str]) -> Dataset:
     return replace(dataset, cases=cases, excluded=(*dataset.excluded, *unfindable))
 
 
+def read_rows(questions: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows of a file that `load_dataset` has checked, each with its line, from 1. Raises `DatasetError`: it is not UTF-8."""
+    return _rows(questions, [])
+
+
 def _rows(questions: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         lines = questions.read_text(encoding="utf-8-sig").split("\n")  # some editors put a mark before the first row

@@ -14,12 +14,13 @@ from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, printable, table
 from app.settings import load_settings
 from eval.arms import ARMS, FARTHING, SMALLER_K
+from eval.caching_calibration import calibrate_dataset
 from eval.compare import compare_runs
 from eval.gate import check_baseline, read_baselines
 from eval.questions import make_questions, write_questions
 from eval.report import percent
 from eval.run import default_out, run_dataset, write_run
-from eval.terminal import PHASES, show_comparison, show_gate, show_run, show_tuning, warn
+from eval.terminal import PHASES, show_calibration, show_comparison, show_gate, show_run, show_tuning, warn
 from eval.traffic import TrafficSettings
 from eval.traffic_replay import replay_dataset
 from eval.traffic_report import REPLAY_REPORT, show_replay, summarise_replay, write_replay
@@ -141,6 +142,24 @@ def gate() -> None:
         show_gate(baseline.file.stem, verdicts, screen)
         red = red or not all(verdict.holds for verdict in verdicts)
     raise typer.Exit(PARTLY if red else OK)
+
+
+@app.command("calibrate-cache")
+def calibrate_cache(
+    dataset: _Dataset,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,  # noqa: FBT002 - typer reads flags so
+) -> None:
+    """Calibrate the answer cache on your own questions, and let it decide by that from now on."""
+    try:
+        with ProgressBar(console(sys.stderr), PHASES) as bar:
+            made = calibrate_dataset(load_settings(), dataset, bar)
+    except KeyboardInterrupt:
+        complain("Interrupted. The calibration that was there stays in force.")
+        raise typer.Exit(INTERRUPTED) from None
+    if json:
+        print(json_format.dumps(made.to_json(), ensure_ascii=False))  # noqa: T201 - results go to stdout
+    else:
+        show_calibration(made, console(sys.stdout))
 
 
 @app.command("make-questions")

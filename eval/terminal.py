@@ -6,8 +6,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from app.caching.calibration import lower_bound
 from app.cli.rendering import complain, dollars, printable, table
 from eval.arms import ARMS, FARTHING, LLAMAINDEX, NAIVE
+from eval.caching_calibration import Calibrated
 from eval.compare import Comparison
 from eval.gate import Verdict
 from eval.measures import Measure
@@ -240,3 +242,17 @@ def _mean(figures: Mapping[str, float] | None) -> str:
 
 def _share(value: float | None) -> str:
     return "-" if value is None else percent(value)
+
+
+def show_calibration(made: Calibrated, out: Console) -> None:
+    """Print what of the answer cache's proposals is right, and how many each bound would let pass."""
+    rows = table("probability from", "questions", "right", "lower bound")
+    for band in made.calibration.bands:
+        bound = lower_bound(band.right, band.asked)
+        rows.add_row(f"{band.lowest:.2f}", f"{band.asked:,}", f"{band.right:,}", f"{bound:.1%}" if band.asked else "")
+    out.print(rows)
+    out.print()
+    for bound, served in made.served.items():
+        out.print(f"given on the evidence alone at a bound of {bound:.0%}: {served:,} of {made.proposals:,}")
+    out.print(f"Made from {printable(made.made_from)}.")
+    out.print(f"{printable(str(made.file))} decides from now on; `farthing cache stats` says what that allows.")

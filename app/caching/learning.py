@@ -57,6 +57,11 @@ class LiveCalibration:
         self._seen: tuple[int, int] | None = None
         self._now: Learned | None = None
 
+    @property
+    def file(self) -> Path:
+        """Where the calibration is kept."""
+        return self._file
+
     def __call__(self) -> Calibration:
         """The calibration in force."""
         return self.learned().calibration

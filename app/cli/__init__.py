@@ -4,7 +4,7 @@ import sys
 import traceback
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -227,6 +227,19 @@ def cache_pin(
     raise typer.Exit(command.run_pin(question, answer, tuple(label or ()), as_json=json))
 
 
+@cache_app.command("calibrate")
+def cache_calibrate(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="A folder with docs/ and questions.jsonl.")],
+    json: Json = False,
+) -> None:
+    """Count on your own questions when a cached answer may be given to other words."""
+    plugin = next((one for one in entry_points(group=PLUGINS) if one.name == "eval"), None)
+    if plugin is None:
+        raise AppError("Calibrating needs the package `eval`, which is not installed here.")
+    arguments = ["calibrate-cache", str(dataset), *(["--json"] if json else [])]
+    _load(plugin)(arguments, prog_name="farthing eval")
+
+
 @cache_app.command("clear")
 def cache_clear(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -277,8 +290,12 @@ def _register(plugin: EntryPoint) -> None:
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
     def run(context: typer.Context) -> None:
-        try:
-            command = plugin.load()
-        except ImportError as error:
-            raise AppError(f"The command `{plugin.name}` is not installed here: {error}.") from error
-        command(context.args, prog_name=f"farthing {plugin.name}")
+        _load(plugin)(context.args, prog_name=f"farthing {plugin.name}")
+
+
+def _load(plugin: EntryPoint) -> Any:
+    """The command of a plugin. Raises `AppError` when its package is not whole."""
+    try:
+        return plugin.load()
+    except ImportError as error:
+        raise AppError(f"The command `{plugin.name}` is not installed here: {error}.") from error

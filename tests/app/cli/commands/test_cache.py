@@ -187,3 +187,11 @@ def test_what_a_person_calls_wrong_is_not_given_again(run: Run, handbook: dict[s
     assert (entry["answer"], entry["withheld"]) == (None, "a person marked the answer as wrong")
     run("feedback", again["id"], "right")
     assert kept() == [EntryKind.WRONG], "praise raises nothing"
+
+
+def test_calibrating_is_handed_to_the_package_that_measures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = run("cache", "calibrate", "nowhere")
+    assert done.status == cli.REFUSED
+    assert "nowhere is missing. A dataset is a folder with docs/ and questions.jsonl." in done.err
+    monkeypatch.setattr(cli, "entry_points", lambda **_: [])
+    assert "needs the package `eval`" in run("cache", "calibrate", "nowhere").err

@@ -30,9 +30,13 @@ SET, JUDGED = "set on", "judged on"
 
 @dataclass(frozen=True, slots=True)
 class RatedAnswer:
-    """An answer with its context, and whether people found it grounded. `group` is what must not be torn apart by halving."""
+    """An answer with its context, and whether people found it grounded.
+
+    `group` is what must not be torn apart by halving; `question` is empty where nothing was asked.
+    """
 
     group: str
+    question: str
     sentences: tuple[str, ...]
     passages: tuple[str, ...]
     cited: tuple[Source, ...]
@@ -102,7 +106,8 @@ def check_answers(answers: Sequence[RatedAnswer]) -> list[CheckedAnswer]:
     """Check every sentence of every answer against its whole context."""
     rarity = counted_rarity([passage for answer in answers for passage in answer.passages])
     return [
-        CheckedAnswer(answer, tuple(find(sentence, answer.cited, rarity) for sentence in answer.sentences)) for answer in answers
+        CheckedAnswer(answer, tuple(find(sentence, answer.cited, rarity, answer.question) for sentence in answer.sentences))
+        for answer in answers
     ]
 
 
@@ -166,7 +171,9 @@ def _rated(group: str, row: dict[str, Any], passages: Sequence[str], *, titled: 
         for passage in passages
         for sentence in split_sentences(passage)
     )
-    return RatedAnswer(group, split_sentences(row["answer"]), tuple(passages), cited, row["label"] == "grounded")
+    return RatedAnswer(
+        group, row["question"] or "", split_sentences(row["answer"]), tuple(passages), cited, row["label"] == "grounded"
+    )
 
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:

@@ -65,7 +65,8 @@ class Oracle:
         self._names = sorted({name for case in self._answerable for name in _NAME.findall(case.answer)})
         self._by_sentence: dict[str, list[Case]] = {}
         for case in self._answerable:
-            for sentence in sentences_of(case.answer):
+            own = sentences_of(case.answer)
+            for sentence in {*own, " ".join(own[:2])}:  # a bare "No." is judged with what it opens
                 self._by_sentence.setdefault(_folded(sentence), []).append(case)
         self._counter = counter
         self._settings = settings

@@ -1,15 +1,17 @@
 """A model's reply against the units that it cites: each sentence with its verdict."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from app.answering.grounding import Check, Rarity, Source, Verdict, check_sentence
-from app.answering.prompting import Reply, Statement
+from app.answering.prompting import Reply, ReplySentence, Statement
 from indexing.documents import PREFACE
 from retrieval.passages import Context, ContextUnit
 from retrieval.retriever import Evidence
 
+_BARE_ANSWER: Final = re.compile(r"(?:Yes|No)\W*")
 _JUDGED_SUPPORTED: Final = Check(Verdict.SUPPORTED, "a model judged that the cited units say it")
 _JUDGED_UNSUPPORTED: Final = Check(Verdict.UNSUPPORTED, "a model judged that the cited units do not say it")
 
@@ -24,19 +26,21 @@ class CheckedSentence:
     check: Check
 
 
-def check_reply(reply: Reply, context: Context, evidence: Evidence, rarity: Rarity) -> list[CheckedSentence]:
-    """Check each sentence of a reply. A number that points to no unit makes its sentence unsupported."""
+def check_reply(reply: Reply, context: Context, evidence: Evidence, rarity: Rarity, question: str) -> list[CheckedSentence]:
+    """Check each sentence of a reply to a question. A number that points to no unit makes its sentence unsupported.
+
+    A bare `Yes.` or `No.` at the beginning claims nothing that can be looked up: it is one with the sentence after it.
+    """
     checked = []
-    for sentence in reply.sentences:
+    for sentence in _claims(reply.sentences):
         numbers = dict.fromkeys(sentence.units)
         units = tuple(context.units[number - 1] for number in numbers if 1 <= number <= len(context.units))
         quotes = tuple(evidence.analysed[unit.chunk.id].units[unit.position].text for unit in units)
         if len(units) < len(numbers) or not units:
             check = Check(Verdict.UNSUPPORTED, "it cites a unit that was not among those sent" if numbers else "it cites nothing")
         else:
-            check = check_sentence(
-                sentence.text, [_source(unit, quote) for unit, quote in zip(units, quotes, strict=True)], rarity
-            )
+            cited = [_source(unit, quote) for unit, quote in zip(units, quotes, strict=True)]
+            check = check_sentence(sentence.text, cited, rarity, question)
         checked.append(CheckedSentence(sentence.text, units, quotes, check))
     return checked
 
@@ -55,6 +59,13 @@ def judged(checked: Sequence[CheckedSentence], verdicts: Sequence[bool]) -> list
         else one
         for one in checked
     ]
+
+
+def _claims(sentences: Sequence[ReplySentence]) -> Sequence[ReplySentence]:
+    if len(sentences) < 2 or not _BARE_ANSWER.fullmatch(sentences[0].text):  # noqa: PLR2004 - the answer, and what it opens
+        return sentences
+    answer, opened, *others = sentences
+    return [ReplySentence(f"{answer.text} {opened.text}", (*answer.units, *opened.units)), *others]
 
 
 def _source(unit: ContextUnit, quote: str) -> Source:

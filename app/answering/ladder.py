@@ -254,7 +254,7 @@ class _Climb:
             self._step(attempt.rung, Decision.CLIMB, "the model says that the units do not answer the question")
             return None
         with self._till.free(Stage.GROUND, attempt.rung):
-            checked = check_reply(reply, context, self._task.evidence, self._task.rarity)
+            checked = check_reply(reply, context, self._task.evidence, self._task.rarity, self._task.question)
         checked = self._judge(checked, attempt.rung)
         wrong = next((one for one in checked if one.check.verdict is Verdict.UNSUPPORTED), None)
         self._best = (attempt.rung, context, checked)
@@ -306,7 +306,7 @@ class _Climb:
         if self._best is None:
             return self.abstain(reason)
         rung, context, checked = self._best
-        # Of a draft that said something wrong, what nobody is sure of is not worth keeping: often it is only a "No."
+        # Of a draft that said something wrong, what nobody is sure of is not worth keeping.
         whole = all(one.check.verdict is not Verdict.UNSUPPORTED for one in checked)
         kept = [one for one in checked if whole or one.check.verdict is Verdict.SUPPORTED]
         if not kept:

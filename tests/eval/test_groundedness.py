@@ -29,7 +29,7 @@ UNIT = "Interns get 12 days of leave a year."
 
 
 def rated(*sentences: str, context: str = UNIT, grounded: bool = True) -> RatedAnswer:
-    return RatedAnswer("g", sentences, (context,), (Source(context),), grounded)
+    return RatedAnswer("g", "", sentences, (context,), (Source(context),), grounded)
 
 
 def write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -39,12 +39,18 @@ def write(file: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def test_both_sets_are_read(tmp_path: Path) -> None:
     passage = {"doc": "p", "text": "Leave\nInterns get 12 days. Staff get 25."}
-    row = {"id": "talk<::>1-reference", "context": [passage], "answer": "- **Staff** get 25.\n- Ask.", "label": "grounded"}
+    row: dict[str, object] = {
+        "id": "talk<::>1-reference",
+        "question": "Who?",
+        "context": [passage],
+        "answer": "- **Staff** get 25.\n- Ask.",
+        "label": "grounded",
+    }
     write(tmp_path / "groundedness-mtrag" / "faithfulness.jsonl", [row])
     (one,) = load_mtrag(tmp_path)
     assert (one.group, one.sentences, one.grounded) == ("talk", ("Staff get 25.", "Ask."), True)
     assert one.cited == tuple(Source(text, ("Leave",)) for text in ("Leave", "Interns get 12 days.", "Staff get 25."))
-    row = {"id": "s", "context": "Leave\nStaff get 25.", "answer": "Staff get 52.", "label": "hallucinated"}
+    row = {"id": "s", "question": None, "context": "Leave\nStaff get 25.", "answer": "Staff get 52.", "label": "hallucinated"}
     write(tmp_path / "groundedness-summedits" / "sales.jsonl", [row])
     (other,) = load_summedits(tmp_path)
     assert (other.grounded, other.cited[0]) == (False, Source("Leave"))
@@ -68,7 +74,7 @@ def test_overlaps_count_what_stands_in_the_context() -> None:
 
 
 def test_cosine_takes_the_closest_sentence(embedder: Embedder) -> None:
-    own, far, without = rated(UNIT), rated("Ships sail."), RatedAnswer("g", ("Ships sail.",), (), (), grounded=False)
+    own, far, without = rated(UNIT), rated("Ships sail."), RatedAnswer("g", "", ("Ships sail.",), (), (), grounded=False)
     scores = cosine_scores([own, far, without], embedder)
     assert scores[0] == pytest.approx(1.0)
     assert scores[1] < 1.0

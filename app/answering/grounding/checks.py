@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final, TypeAlias
 
-from app.answering.grounding.evidence import Reading, Source, read_source
+from app.answering.grounding.evidence import Reading, Source, read_question, read_source
 from app.answering.grounding.facts import missing_fact, replaced_fact, separated_names
 from app.answering.grounding.wording import different_wording, reversed_wording
 from retrieval.lexicon import Lexicon, inverse_document_frequency
@@ -31,7 +31,7 @@ MAX_SUPPORT: Final = 4
 """A sentence rests on at most so many of the units that it cites: in a long context, every word stands somewhere."""
 
 _SHOWN_TERMS: Final = 3
-_MARKER: Final = re.compile(r"\s*(?:(?:\d{1,3}[.)]|[-*•])\s+)?(?:(?:Yes|No), )?")
+_MARKER: Final = re.compile(r"\s*(?:(?:\d{1,3}[.)]|[-*•])\s+)?(?:(?:Yes|No)(?:[,.:;!]| [-–—])\s+)?")  # noqa: RUF001 - dashes are meant
 """What is no part of a claim: the mark of a list, and the answer's first word to a question."""
 
 
@@ -68,30 +68,38 @@ class Findings:
     uncovered: tuple[str, ...]
 
 
-def check_sentence(sentence: str, cited: Sequence[Source], rarity: Rarity) -> Check:
+def check_sentence(sentence: str, cited: Sequence[Source], rarity: Rarity, question: str = "") -> Check:
     """Say whether the units that a sentence cites support it. Their order does not matter.
+
+    A name may be repeated from the `question` that the sentence answers without being refuted by that; it is not supported by it
+    either. Numbers, dates, times and codes must stand in what is cited: the asker may be wrong about them.
 
     A sentence that is a unit word for word, or all of them in order, is supported. One that cites nothing, that has a number,
     date, code or name which no cited unit has, or that puts another one or a `not` where a unit says the same otherwise, is
     unsupported. Of the rest, what is wholly covered and agrees in negation, modality and exceptions is supported.
     """
-    return decide(find(sentence, cited, rarity))
+    return decide(find(sentence, cited, rarity, question))
 
 
-def find(sentence: str, cited: Sequence[Source], rarity: Rarity) -> Findings:
+def find(sentence: str, cited: Sequence[Source], rarity: Rarity, question: str = "") -> Findings:
     """Compare a sentence with what it cites."""
     if not cited:
         return Findings(verbatim=False, contradiction="it cites no unit", doubt=None, coverage=0.0, bigrams=0.0, uncovered=())
-    if _is_verbatim(sentence, cited):
+    claim = sentence.removeprefix(match.group() if (match := _MARKER.match(sentence)) else "")
+    if _is_verbatim(sentence, cited) or _is_verbatim(claim, cited):
         return Findings(verbatim=True, contradiction=None, doubt=None, coverage=1.0, bigrams=1.0, uncovered=())
-    own = Reading(sentence.removeprefix(match.group() if (match := _MARKER.match(sentence)) else ""))
+    own = Reading(claim)
     weights = rarity(sorted(own.terms))
     read = [read_source(source) for source in cited]
     support = _support(own, read, weights)
     units = [unit for unit, _ in support]
     everything = [part for both in read for part in both]
     known = [part for both in support for part in both]
-    contradiction = missing_fact(own, everything) or replaced_fact(own, units, certain=True) or reversed_wording(own, units)
+    contradiction = (
+        missing_fact(own, everything, read_question(question))
+        or replaced_fact(own, units, certain=True)
+        or reversed_wording(own, units, certain=True)
+    )
     doubt = None
     if contradiction is None:
         doubt = _doubt(own, units, known, everything)
@@ -141,6 +149,7 @@ def _doubt(own: Reading, units: Sequence[Reading], known: Sequence[Reading], eve
     return (
         missing_fact(own, known)
         or replaced_fact(own, units, certain=False)
+        or reversed_wording(own, units, certain=False)
         or separated_names(own, everything)
         or different_wording(own, units)
     )

@@ -11,23 +11,28 @@ from indexing.words import STOPWORDS
 _EACH: Final = ("a", "an", "per", "each", "every", "single")
 _UNKNOWN: Final = "?"
 _LINKING: Final = frozenset({"of", "and", "for", "the"})
+_MARKS: Final = frozenset("#@")
 _HEADING_WORDS: Final = 3
 _ACRONYM_WORDS: Final = frozenset({"IT", "US"})
 """Names that are everyday words but for their capitals."""
 
 
-def missing_fact(sentence: Reading, cited: Sequence[Reading]) -> str | None:
-    """The first fact of a sentence that stands in nothing that is cited, in words for people; `None` when all do."""
+def missing_fact(sentence: Reading, cited: Sequence[Reading], asked: Reading | None = None) -> str | None:
+    """The first fact of a sentence that stands in nothing that is cited, in words for people; `None` when all do.
+
+    A name may also stand in what was `asked`; a number, date, time or code may not, since the asker can be wrong about it.
+    """
     for token in claimed_facts(sentence):
         if not any(_states(reading, token) for reading in cited):
             return f"the {token.kind} {token.shown} is in no cited unit"
-    known = frozenset[str]().union(*(reading.words for reading in cited))
+    naming = cited if asked is None else (*cited, asked)
+    known = frozenset[str]().union(*(reading.words for reading in naming))
     for position in sorted(name_positions(sentence)):
         token = sentence.tokens[position]
         if token.shown in _ACRONYM_WORDS:
-            found = any(token.shown == other.shown.replace(".", "") for reading in cited for other in reading.tokens)
+            found = any(token.shown == other.shown.replace(".", "") for reading in naming for other in reading.tokens)
         else:
-            found = sentence.stems[position] in known or any(token.key in _acronyms(reading) for reading in cited)
+            found = sentence.stems[position] in known or any(token.key in _acronyms(reading) for reading in naming)
         if not found:
             return f"the name {token.shown} is in no cited unit"
     return None
@@ -37,7 +42,7 @@ def replaced_fact(sentence: Reading, support: Sequence[Reading], *, certain: boo
     """The first fact that stands between the same neighbours as another one of its kind in the support, the best unit first.
 
     `10 days for interns` is no support for `20 days for interns`, even where another unit says `20 days for staff`. Where that
-    unit itself says `20` elsewhere, it is `certain` only if two neighbours on both sides are alike.
+    unit itself says `20` elsewhere, it is `certain` only if the neighbours further off are alike too.
     """
     names = name_positions(sentence)
     for position, token in enumerate(sentence.tokens):
@@ -100,11 +105,19 @@ def _says(reading: Reading, token: Token) -> bool:
 def _states(reading: Reading, token: Token) -> bool:
     if any(_agree(token, other) for other in reading.facts.get(token.kind, ())):
         return True
+    if token.kind is Kind.CODE and token.key[0] in _MARKS:
+        return _names_unmarked(reading, token.key)
     if token.kind is not Kind.NUMBER:
         return False
     if token.unit is None:
         return any(token.key == part.split("-")[0] for date in reading.facts.get(Kind.DATE, ()) for part in date.key.split("|"))
     return token.key == "1" and any((word, form) in reading.pairs for word in _EACH for form in _forms(token.unit))
+
+
+def _names_unmarked(reading: Reading, handle: str) -> bool:
+    """Whether a channel or handle stands there without its mark: `staffing-resourcing` for `#staffing-resourcing`."""
+    words = Reading(handle[1:]).keys
+    return any(reading.keys[start : start + len(words)] == words for start in range(len(reading.keys)))
 
 
 def _forms(unit: str | None) -> Iterable[str]:

@@ -104,7 +104,7 @@ _CODE: Final = (
     r"\d+(?:\.\d+){2,}"  # 6.15.0
     r"|\d+\([a-z]\)(?:\(\d+\))*|[45]\d\d[kcbKCB]\b|\d+s\b"  # 401(k), 501(c)(3), 401k, 1990s
     r"|(?:[A-Za-z]+|[A-Z][A-Za-z]*[-/])\d[\w-]*(?:\.\w+)*|\d+(?![kKmM]\b|[KMGT]B\b)[A-Z]\w*"  # FL-600, v2, 18F
-    r"|\w*[A-Za-z0-9]_\w+|--[a-z][\w-]+|[#@][A-Za-z][\w-]+|(?:/[\w.-]+){2,}"  # a_b, --all, #leave, /etc/hosts
+    r"|\w*[A-Za-z0-9]_\w+|--[a-z][\w-]+|[#@][A-Za-z][\w-]+|(?<![\w)])(?:/[\w.-]+){2,}"  # a_b, --all, #leave, /etc/hosts
     r"|(?<![\w-])[A-Za-z][\w-]*+(?:\.[a-z][\w-]+)+"  # login.gov
 )
 _TOKEN: Final = re.compile(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.answering.grounding.evidence import Reading, counterparts, gaps
+from app.answering.grounding.evidence import Reading, alike_around, counterparts, gaps
 from indexing.words import STOPWORDS
 
 NEGATIONS: Final = frozenset("not no never none neither nor without nothing nobody".split())
@@ -51,18 +51,28 @@ _STRENGTH: Final = {
     "could": 1,
     "optional": 1,
 }
+_FORBIDDING: Final = frozenset({"may", "can", "must", "shall"})
 _VAGUE: Final = frozenset({"up", "down", "over", "under"})
 _SCOPE: Final = 3
 
 
-def reversed_wording(sentence: Reading, support: Sequence[Reading]) -> str | None:
-    """The first small word that was put in, taken out or exchanged between the same neighbours as in the support."""
+def reversed_wording(sentence: Reading, support: Sequence[Reading], *, certain: bool) -> str | None:
+    """The first small word that was put in, taken out or exchanged between the same neighbours as in the support.
+
+    An exchange is not `certain` where the unit has the word elsewhere, unless the neighbours further off are alike too; nor that
+    of one verb for another in what is forbidden: `no one may` often is `no one shall`.
+    """
     for position, word in enumerate(sentence.keys):
-        there = {reading.keys[place] for reading in support for place in counterparts(sentence, position, reading)}
-        if word in there:
+        there = [(reading, place) for reading in support for place in counterparts(sentence, position, reading)]
+        if any(reading.keys[place] == word for reading, place in there):
             continue
-        rivals = {other for other in there & _FAMILY.get(word, frozenset()) if not _alike(word, other)}
-        if rivals:
+        if rivals := {
+            reading.keys[place]
+            for reading, place in there
+            if reading.keys[place] in _FAMILY.get(word, frozenset())
+            and not _alike(word, reading.keys[place])
+            and not (certain and _is_doubtful(sentence, position, reading, place))
+        }:
             return f"where it says {word!r}, the cited unit says {min(rivals)!r}"
         if word in NEGATIONS and any(gaps(sentence, position, reading) for reading in support):
             return f"it says {word!r} where the cited unit does not"
@@ -73,6 +83,18 @@ def reversed_wording(sentence: Reading, support: Sequence[Reading]) -> str | Non
             if not any(sentence.keys[place] == word for place in counterparts(reading, position, sentence)):
                 return f"it leaves out {word!r}"
     return None
+
+
+def _is_doubtful(own: Reading, position: int, other: Reading, place: int) -> bool:
+    word, its = own.keys[position], other.keys[place]
+    if {word, its} <= _FORBIDDING and _is_denied(own, position) and _is_denied(other, place):
+        return True
+    return word in other.keys and not alike_around(own, position, other, place)
+
+
+def _is_denied(reading: Reading, position: int) -> bool:
+    """Whether a negation stands just before or right after."""
+    return not NEGATIONS.isdisjoint(reading.keys[max(0, position - _SCOPE) : position + 2])
 
 
 def different_wording(sentence: Reading, support: Sequence[Reading]) -> str | None:

@@ -1,6 +1,7 @@
 import itertools
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from app.answering.grounding import Source, Verdict, check_sentence, lexicon_rarity
 from app.answering.grounding.checks import find
+from indexing.aliases import Alias
+from indexing.documents import AccessLabel
 
 SUPPORTED, UNSURE, UNSUPPORTED = Verdict.SUPPORTED, Verdict.UNSURE, Verdict.UNSUPPORTED
 
@@ -22,6 +25,10 @@ def even(terms: Sequence[str]) -> Mapping[str, float]:
 
 def verdict(sentence: str, *cited: Source) -> Verdict:
     return check_sentence(sentence, cited, even).verdict
+
+
+def asked(sentence: str, cited: Source, question: str) -> Verdict:
+    return check_sentence(sentence, [cited], even, question).verdict
 
 
 def reason(sentence: str, *cited: Source) -> str:
@@ -56,6 +63,9 @@ def test_nothing_cited_supports_nothing() -> None:
         ("Anna Smith must approve purchases above $5k before 1 March.", CARDS),
         ("No, visitors may not use the guest network unless the host has signed FL-600.", VISITORS),
         ("1. Interns get 12 days of leave.", LEAVE),
+        (f"No. {VISITORS.text}", VISITORS),
+        (f"Yes: {CARDS.text}", CARDS),
+        (f"No - {LEAVE.text}", LEAVE),
     ],
 )
 def test_other_words_in_the_same_sense_are_supported(sentence: str, cited: Source) -> None:
@@ -142,12 +152,68 @@ def test_the_united_states_are_not_us() -> None:
     assert verdict("People in the US may apply.", Source("People in the U.S. may apply.")) is SUPPORTED
 
 
+def test_a_name_may_come_from_the_question_but_is_not_supported_by_it() -> None:
+    sentence = "At Acme visitors may not use the guest network unless their host has signed form FL-600."
+    assert verdict(sentence, VISITORS) is UNSUPPORTED
+    assert asked(sentence, VISITORS, "Can visitors of ACME use the guest network?") is UNSURE
+    assert asked(sentence, VISITORS, "Can visitors of Zenith use the guest network?") is UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cited", "question"),
+    [
+        ("Interns get 15 days of paid leave.", LEAVE, "Is it true that interns get 15 days of paid leave?"),
+        ("Yes, approve it before March 2, 2024.", CARDS, "Must it be approved before March 2, 2024?"),
+        ("Visitors sign form FL-700.", VISITORS, "Do visitors sign form FL-700?"),
+        (CARDS.text.replace("Smith", "Jones"), CARDS, "Does Anna Jones approve purchases?"),
+    ],
+)
+def test_what_the_asker_has_wrong_stays_wrong(sentence: str, cited: Source, question: str) -> None:
+    assert asked(sentence, cited, question) is UNSUPPORTED
+
+
+def test_a_fact_that_stands_in_the_unit_elsewhere_is_exchanged_only_where_much_around_it_is_alike() -> None:
+    donors = Source("You can take up to 7 days of leave in a year to give bone marrow, and up to 30 days to give an organ.")
+    assert verdict("Up to 30 days of leave in a year to give an organ.", donors) is not UNSUPPORTED
+    assert verdict(donors.text.replace("7", "30"), donors) is UNSUPPORTED
+    vendor = Source("The requester must ensure that the vendor will work towards it.")
+    assert verdict("For longer the vendor must work towards it.", vendor) is UNSURE
+
+
+def test_two_sentences_that_end_alike_do_not_say_the_same() -> None:
+    started, joined = Source("The lab was started in March 2014."), Source("The centers were founded in October 2017.")
+    assert verdict("The lab was started in March 2014, and the centers in October 2017.", started, joined) is not UNSUPPORTED
+
+
+def test_a_channel_may_stand_there_without_its_mark() -> None:
+    ask = Source("Please visit staffing-resourcing to ask for somebody.", ("Outreach",))
+    assert verdict("Please ask in #staffing-resourcing.", ask) is not UNSUPPORTED
+    assert verdict("Please ask in #outreach.", ask) is UNSURE
+    assert verdict("Please ask in #staffing-office.", ask) is UNSUPPORTED
+
+
+def test_words_with_strokes_between_them_are_no_path() -> None:
+    package = Source("Statement of Work (SOW)/Performance Work Statement (PWS)/Statement of Objectives (SOO)", ("Package",))
+    assert verdict("The package has a SOW/PWS/SOO.", package) is not UNSUPPORTED
+    assert verdict("The package has a SOW/PWS/QASP.", package) is UNSUPPORTED
+    assert verdict("The package is in /etc/soo.", package) is UNSUPPORTED
+
+
+def test_what_is_forbidden_is_so_with_any_verb() -> None:
+    order = Source("In short, no public official shall refer a relative to another one.")
+    assert verdict("In short, no public official may refer a relative to another one.", order) is UNSURE
+    assert verdict("In short, public officials may refer a relative to another one.", order) is not SUPPORTED
+
+
 def test_a_rare_word_weighs_more_than_a_common_one() -> None:
     class Lexicon:
         chunk_count = 1_000
 
         def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
             return {term: 900 for term in terms if term != "gym"}
+
+        def aliases(self, names: Iterable[str], labels: AbstractSet[AccessLabel]) -> Sequence[Alias]:  # noqa: ARG002 - the port's
+            return ()
 
     covered = find("Interns get leave and gym days.", [LEAVE], lexicon_rarity(Lexicon())).coverage
     assert covered < find("Interns get leave and gym days.", [LEAVE], even).coverage

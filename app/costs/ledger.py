@@ -74,13 +74,15 @@ class Hold:
     """The most that the next call of an answer can cost, to be set aside before it is made.
 
     `answer_id` ties it to the entry that will settle it. `cost_usd` is `None` when the model's price is unknown, which no limit
-    in dollars admits.
+    in dollars admits. `until` is for a call that goes on without this process, such as one in a provider's batch: the hold does
+    not count as lost before that time.
     """
 
     answer_id: str
     spender: Spender
     cost_usd: Decimal | None
     tokens: int
+    until: datetime | None = None
 
 
 class Ledger(Protocol):

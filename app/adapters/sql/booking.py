@@ -67,6 +67,7 @@ def set_aside(connection: Connection, hold: Hold, at: datetime, instance: str) -
             at_us=to_us(at),
             cost_pico_usd=pico,
             tokens=hold.tokens,
+            until_us=None if hold.until is None else to_us(hold.until),
             **_spender_columns(hold.spender),
         )
     )
@@ -99,16 +100,26 @@ def settle(connection: Connection, entry: Entry, now: datetime, *, keep_text: bo
         _book_entry(connection, entry, _take_holds(connection, entry.id), now)
 
 
-def lose(connection: Connection, answer_id: str) -> None:
-    """Settle the holds of an answer whose process died, at their worst case; nothing when they are settled already."""
-    holds = _take_holds(connection, answer_id)
+def lose(connection: Connection, answer_id: str, due: datetime | None = None) -> None:
+    """Settle the holds of an answer whose process died, at their worst case; nothing when they are settled already.
+
+    Holds that last beyond `due` are left alone, and with them the answer's id, under which it can still be settled.
+    """
+    holds = _take_holds(connection, answer_id, due)
     if not holds:
         return
     entry = _lost_entry(answer_id, holds)
-    if not _append(connection, entry, keep_text=False):  # the answer was settled, and something after it was not
+    open_still = connection.execute(sa.select(HOLDS.c.number).where(HOLDS.c.answer_id == answer_id)).first()
+    # Else the answer was settled, and something after it was not.
+    if open_still or not _append(connection, entry, keep_text=False):
         entry = replace(entry, id=f"{answer_id}-lost-{uuid.uuid4().hex[:12]}")
         _append(connection, entry, keep_text=False)
     _book_entry(connection, entry, holds, entry.at)
+
+
+def due_by(now: datetime) -> sa.ColumnElement[bool]:
+    """Which holds count as lost as soon as their process is dead."""
+    return sa.or_(HOLDS.c.until_us.is_(None), HOLDS.c.until_us <= to_us(now))
 
 
 def add_hits(connection: Connection, hits: Mapping[HitGroup, HitSum]) -> None:
@@ -184,8 +195,12 @@ def _line_columns(number: int, position: int, line: ReceiptLine) -> dict[str, ob
     }
 
 
-def _take_holds(connection: Connection, answer_id: str) -> list[Row[Any]]:
-    rows = connection.execute(sa.delete(HOLDS).where(HOLDS.c.answer_id == answer_id).returning(*HOLDS.c))
+def _take_holds(connection: Connection, answer_id: str, due: datetime | None = None) -> list[Row[Any]]:
+    """Release the holds of an answer; with `due`, only those that do not last beyond it."""
+    taken = sa.delete(HOLDS).where(HOLDS.c.answer_id == answer_id)
+    if due is not None:
+        taken = taken.where(due_by(due))
+    rows = connection.execute(taken.returning(*HOLDS.c))
     return sorted(rows, key=lambda row: (row.at_us, row.number))
 
 

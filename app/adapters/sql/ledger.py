@@ -32,8 +32,8 @@ class SqlLedger:
 
     Safe to use from several threads and processes. At its first use, and about once a minute from then on, it looks for holds
     whose process died, and settles them as lost: those of processes on this machine as soon as they are gone, those of other
-    machines after `lost_after_s`. An entry that turns up after its answer was booked as lost changes nothing: the bill stays at
-    its worst case.
+    machines after `lost_after_s`, and none before its `until`. An entry that turns up after its answer was booked as lost changes
+    nothing: the bill stays at its worst case.
     """
 
     def __init__(
@@ -152,13 +152,14 @@ class SqlLedger:
         if not self._pending.apply(self._write):
             return
         known = {presence.instance, *running}
-        before = to_us(self._clock() - timedelta(seconds=self._lost_after_s))
+        now = self._clock()
+        before = to_us(now - timedelta(seconds=self._lost_after_s))
         with self._database.reading() as connection:
-            holds = connection.execute(sa.select(HOLDS.c.answer_id, HOLDS.c.instance, HOLDS.c.at_us)).all()
+            holds = connection.execute(sa.select(*HOLDS.c).where(booking.due_by(now))).all()
         lost = {hold.answer_id for hold in holds if hold.instance in dead or (hold.instance not in known and hold.at_us < before)}
         for answer_id in sorted(lost):
             with self._database.writing() as connection:
-                booking.lose(connection, answer_id)
+                booking.lose(connection, answer_id, now)
             _log.warning("Answer %s was never settled: its process died. It is booked at its worst case.", answer_id)
         presence.forget(dead)
 

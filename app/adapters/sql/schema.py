@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 VERSION_TABLE: Final = "ledger_version"
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """Every revision of the tables, oldest first; the last is this release's."""
 
 METADATA: Final = MetaData()
@@ -85,6 +85,7 @@ HOLDS: Final = Table(
     Column("api_key", Text),
     Column("cost_pico_usd", BigInteger),
     Column("tokens", BigInteger, nullable=False),
+    Column("until_us", BigInteger),  # until then it is not lost, whatever becomes of its process
 )
 
 BUDGET_USE: Final = Table(

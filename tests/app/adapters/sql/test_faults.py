@@ -316,6 +316,25 @@ class TestRecovery:
         (entry,) = written(work)
         assert (entry.at, entry.outcome, entry.receipt.cost_usd) == (NOON, Outcome.LOST, None)
 
+    def test_a_hold_that_lasts_outlives_its_process_and_is_settled_by_another(self, work: Workplace) -> None:
+        dying, clock = work.ledger(), Clock()
+        for answer_id in ("a", "b"):
+            dying.reserve(replace(hold(answer_id, "0.25"), until=NOON + timedelta(days=3)))
+        dying.reserve(hold("a", "0.5"))  # a later call of the same answer, which died with the process
+        dying.close()
+        keeper = work.ledger([DAILY], clock=clock)
+        keeper.recover()
+        (lost,) = written(work)
+        assert lost.id.startswith("a-lost-")
+        assert lost.receipt.cost_usd == Decimal("0.5")
+        keeper.settle(bill("a"))
+        clock.now = NOON + timedelta(days=3)
+        keeper.recover()
+        booked = {entry.id: entry for entry in written(work)}
+        assert booked["a"].outcome is not Outcome.LOST
+        assert (booked["b"].outcome, booked["b"].receipt.cost_usd) == (Outcome.LOST, Decimal("0.25"))
+        assert len(booked) == 3
+
     def test_files_of_the_dead_are_cleared_away(self, work: Workplace) -> None:
         for number in range(3):
             dying = work.ledger()

@@ -21,7 +21,14 @@ from app.caching.calibration import Calibration
 from app.caching.entries import CachedAnswer, CitedDocument, CitedUnit, EntryKind
 from app.caching.keys import CacheKeys
 from app.caching.store import AnswerStore, Mark
-from app.caching.validity import digest_documents, remember_passages, why_changed, why_overtaken
+from app.caching.validity import (
+    digest_documents,
+    remember_passages,
+    why_changed,
+    why_found_otherwise,
+    why_hidden,
+    why_overtaken,
+)
 from app.caching.verdicts import Judgement, Verdict, judge
 from app.costs.receipts import Receipt, ReceiptLine, Stage
 from indexing.documents import AccessScope
@@ -31,7 +38,7 @@ from retrieval.retriever import Evidence
 
 _NEIGHBOURS: Final = 32
 _PROPOSALS: Final = 8
-"""Of the nearest questions, so many that were asked with the same rights are looked at."""
+"""Of the nearest questions, so many with different answers are looked at."""
 
 _WHOLLY_GROUNDED: Final = 1.0
 
@@ -163,20 +170,23 @@ class AnswerCache:
         """
         if keys.query.background or evidence.query != keys.query:
             return None
-        doubtful: list[Doubtful] = []
-        for entry in self._near(keys, vector, generation):
+        settings, calibration = self._settings, self._calibration()
+        doubtful: list[tuple[Judgement, CachedAnswer, Answered]] = []
+        for entry in self._near(keys, vector):
             answer = self._codec.decode(entry.body)
             if not isinstance(answer, Answered):
                 continue
             proposal = Proposal(Query(entry.question), _cited(entry, answer))
-            settings = self._settings
-            judgement = judge(proposal, evidence, self._calibration(), settings.max_wrong_share, settings.verifier_wrong_share)
-            if judgement.verdict is Verdict.SERVE:
-                reason = f"the evidence says that it asks the same as: {entry.question}"
-                return Hit(entry, HitKind.VERIFIED, reason, judgement.probability)
+            judgement = judge(proposal, evidence, calibration, settings.max_wrong_share, settings.verifier_wrong_share)
             if judgement.verdict is Verdict.VERIFY:
-                doubtful.append(Doubtful(entry, answer, judgement))
-        return max(doubtful, key=lambda one: one.judgement.probability or 0.0, default=None)
+                doubtful.append((judgement, entry, answer))
+            elif judgement.verdict is Verdict.SERVE and (usable := self._usable(entry.key, keys, generation.id, generation)):
+                reason = f"the evidence says that it asks the same as: {entry.question}"
+                return Hit(usable, HitKind.VERIFIED, reason, judgement.probability)
+        for judgement, entry, answer in sorted(doubtful, key=lambda one: -(one[0].probability or 0.0)):
+            if usable := self._usable(entry.key, keys, generation.id, generation):
+                return Doubtful(usable, answer, judgement)
+        return None
 
     def keep(self, keys: CacheKeys, made: Made) -> None:
         """Keep an answer, if it is one to be given again: wholly grounded, and nothing was missing when it was made."""
@@ -262,30 +272,43 @@ class AnswerCache:
         if known is None or known.kind not in {EntryKind.PINNED, EntryKind.WRONG}:
             self._store.put(entry)
 
-    def _near(self, keys: CacheKeys, vector: NDArray[np.float32], generation: OpenGeneration) -> list[CachedAnswer]:
-        found: list[CachedAnswer] = []
-        for neighbour in self._questions.nearest(keys.tenant, vector, _NEIGHBOURS):
-            entry = self._usable(neighbour.key, keys, generation.id, generation)
-            if entry:
-                found.append(entry)
-            if len(found) == _PROPOSALS:
-                break
-        return found
+    def _near(self, keys: CacheKeys, vector: NDArray[np.float32]) -> list[CachedAnswer]:
+        """The nearest questions, each answer once: what was asked with the same rights before what others asked."""
+        near = [self._store.get(neighbour.key) for neighbour in self._questions.nearest(keys.tenant, vector, _NEIGHBOURS)]
+        known = [entry for entry in near if entry and entry.kind is not EntryKind.WRONG and _same_versions(entry, keys)]
+        known.sort(key=lambda entry: entry.labels != keys.labels)
+        answers = {entry.id: entry for entry in reversed(known)}
+        return [entry for entry in known if answers[entry.id] is entry][:_PROPOSALS]
 
     def _usable(self, key: bytes, keys: CacheKeys, serving: str, generation: OpenGeneration | None) -> CachedAnswer | None:
         """The entry of a key, if it may be given now. One of an earlier generation is checked, and carried over."""
         entry = self._store.get(key)
-        if entry is None or entry.kind is EntryKind.WRONG or not same_rules(entry, keys):
+        if entry is None or entry.kind is EntryKind.WRONG or not _same_versions(entry, keys):
             return None
+        if entry.labels != keys.labels:
+            return self._shared(entry, keys, generation) if generation else None
         if entry.generation == serving:
             return entry
-        if generation is None or entry.kind is EntryKind.ABSTENTION or why_outdated(entry, generation):
+        if generation is None or why_outdated(entry, generation):
             return None
         carried = replace(entry, generation=serving)
         if self._store.get(key) != entry:
             return None  # meanwhile somebody removed it, or marked it as wrong
         self._store.put(carried)
         return carried
+
+    def _shared(self, entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneration) -> CachedAnswer | None:
+        """An answer that was made for other rights, if this reader's rights make no difference to it; kept for them too."""
+        own = self._store.get(keys.exact)
+        if entry.kind is not EntryKind.ANSWER or (own and own.kind is EntryKind.WRONG):
+            return None
+        shared = replace(entry, key=keys.exact, labels=keys.labels, generation=generation.id, proposable=False)
+        if why_outdated(shared, generation, shared=True):
+            return None
+        if self._store.get(entry.key) != entry:
+            return None  # as above
+        self._put(shared)
+        return shared
 
     def _documents(self, made: Made, keys: CacheKeys) -> tuple[CitedDocument, ...]:
         if made.draft is None:
@@ -317,10 +340,15 @@ def _as_kept(answer: Answer) -> Answer:
     return as_given(answer, answer.question, "it was answered before", Receipt((line,), answer.receipt.baseline, 0.0))
 
 
-def why_outdated(entry: CachedAnswer, generation: OpenGeneration) -> str | None:
+def why_outdated(entry: CachedAnswer, generation: OpenGeneration, *, shared: bool = False) -> str | None:
     """Why an entry does not hold in a generation, in words; `None` when it does. May cost a search, in its reader's rights.
 
     What a person decided, a pin or a mark, holds as long as the cited pages say the same: it is not for a ranking to overrule.
+
+    Args:
+        entry: The entry.
+        generation: The generation.
+        shared: Whether it was made for other rights: then what ranked as high as what it cites must be found in these, too.
 
     Raises:
         SearchError: The index engine failed.
@@ -330,15 +358,21 @@ def why_outdated(entry: CachedAnswer, generation: OpenGeneration) -> str | None:
     if changed or entry.kind in {EntryKind.PINNED, EntryKind.WRONG}:
         return changed
     query = Query(entry.question, entry.background)
-    return why_overtaken(entry, generation.retriever.retrieve(query, entry.question_vector, scope).passages)
+    passages = generation.retriever.retrieve(query, entry.question_vector, scope).passages
+    if entry.kind is EntryKind.ABSTENTION:
+        return why_found_otherwise(entry, passages)
+    return why_overtaken(entry, passages) or (why_hidden(entry, passages) if shared else None)
 
 
 def same_rules(entry: CachedAnswer, keys: CacheKeys) -> bool:
     """Whether an entry was made for the same rights, and by what answers are made by now."""
+    return entry.labels == keys.labels and _same_versions(entry, keys)
+
+
+def _same_versions(entry: CachedAnswer, keys: CacheKeys) -> bool:
     versions = keys.versions
-    return (entry.tenant, entry.labels, entry.prompt_version, entry.profile_version, entry.policy_version) == (
+    return (entry.tenant, entry.prompt_version, entry.profile_version, entry.policy_version) == (
         keys.tenant,
-        keys.labels,
         versions.prompt,
         versions.profile,
         versions.policy,

@@ -36,8 +36,8 @@ class CachedQuestions:
     """What an answer store holds, as questions. Safe for several threads.
 
     It is exact: every question of the tenant is compared. It follows what other processes put and remove at each `refresh`. What
-    it finds is a proposal: the entry itself is asked of the store, and may be gone by then. Abstentions, and what was marked as
-    wrong, are proposed to nobody; what is not `proposable` only to the same words.
+    it finds is a proposal: the entry itself is asked of the store, and may be gone by then. Abstentions, and what is not
+    `proposable`, are found by the same words alone; what was marked as wrong is not found.
     """
 
     def __init__(self, store: AnswerStore) -> None:
@@ -93,7 +93,7 @@ class CachedQuestions:
             self._forget_all()
         for key, entry in changes.entries.items():
             self._forget(key)
-            if entry is not None and entry.kind in _PROPOSED:
+            if entry is not None and entry.kind is not EntryKind.WRONG:
                 self._add(entry)
         if changes.anew or changes.mark:  # else nothing can be known just now, and what was known is read on from there
             self._mark = changes.mark
@@ -109,7 +109,7 @@ class CachedQuestions:
         self._places: dict[bytes, tuple[tuple[str, int], int, tuple[str, bytes]]] = {}
 
     def _add(self, entry: CachedAnswer) -> None:
-        vector = entry.question_vector if entry.proposable else _NO_VECTOR
+        vector = entry.question_vector if entry.proposable and entry.kind in _PROPOSED else _NO_VECTOR
         group, words = (entry.tenant, len(vector)), (entry.tenant, entry.same_words_key)
         rows = self._by_tenant.setdefault(group, _Rows(np.empty((_FIRST_ROWS, len(vector)), np.float32)))
         row = len(rows.keys)

@@ -62,14 +62,15 @@ class CitedDocument:
 class CachedAnswer:
     """An answer that may be given again, with everything that decides whether it still may.
 
-    `id` is that of the answer which was made. `key` finds the same question of the same tenant and labels under the same prompt,
-    profile and policy; `same_words_key` the same words in another order or form; both have `KEY_BYTES` bytes. `background` is
-    what was said before, for a question that does not stand alone, else empty. `labels` are those of the caller it was made for.
-    `passages` are the chunks, shortened, that were found for the question, best first. `proposable` says whether it may be
-    proposed for questions in other words: not one that leans on a conversation, and not one that was itself answered from the
-    cache. `body` is what HTTP sends, as JSON. `vector` is the question's: float32, little-endian, length 1. `created_at` and
-    `expires_at` are seconds since 1970. `cost_usd` is what making it cost, and `baseline_usd` what the naive prompt would have
-    cost; `None` when unknown. `groundedness` in [0, 1] is `None` for an abstention.
+    `id` is that of the answer which was made. `key` finds the same question of the same tenant and labels under the same
+    prompt, profile and policy; `same_words_key` the same words in another order or form, with any labels; both have
+    `KEY_BYTES` bytes. `background` is what was said before, for a question that does not stand alone, else empty. `labels`
+    are those of the caller it was made for. `passages` are the chunks, shortened, that were found for the question, best
+    first. `proposable` says whether it may be proposed for questions in other words: not one that leans on a conversation,
+    and not one that was itself answered from the cache. `body` is what HTTP sends, as JSON. `vector` is the question's:
+    float32, little-endian, length 1. `created_at` and `expires_at` are seconds since 1970. `cost_usd` is what making it cost,
+    and `baseline_usd` what the naive prompt would have cost; `None` when unknown. `groundedness` in [0, 1] is `None` for an
+    abstention.
     """
 
     id: str

@@ -19,7 +19,7 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class CacheKeys:
-    """The keys of one question for one reader. Two readers with different labels never share an entry."""
+    """The keys of one question for one reader: `exact` is his and of those with the same labels, `same_words` everybody's."""
 
     query: Query
     tenant: str
@@ -32,6 +32,7 @@ class CacheKeys:
 def make_keys(query: Query, scope: AccessScope, versions: Versions) -> CacheKeys:
     """The keys of a question that was resolved against its conversation."""
     labels = tuple(sorted(scope.labels))
+    for_all = hashlib.sha256("\x1e".join((scope.tenant, "", *_parts(versions))).encode())
     for_whom = hashlib.sha256("\x1e".join((scope.tenant, *labels, "", *_parts(versions))).encode())
     return CacheKeys(
         query,
@@ -39,7 +40,7 @@ def make_keys(query: Query, scope: AccessScope, versions: Versions) -> CacheKeys
         labels,
         versions,
         _key(for_whom, "exact", exact_key(query)),
-        _key(for_whom, "same", same_words_key(query)),
+        _key(for_all, "same", same_words_key(query)),
     )
 
 

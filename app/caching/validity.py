@@ -53,9 +53,37 @@ def why_overtaken(entry: CachedAnswer, passages: Sequence[Passage]) -> str | Non
     if not ranks:
         return "what it cites is not found for the question any more"
     known = set(entry.passages)
-    if any(_short(passage.chunk.id) not in known for passage in passages[: max(ranks)]):
+    above = passages[: min(max(ranks), REMEMBERED_PASSAGES)]
+    if any(_short(passage.chunk.id) not in known for passage in above):
         return "a passage that was not there before answers the question as well"
     return None
+
+
+def why_hidden(entry: CachedAnswer, passages: Sequence[Passage]) -> str | None:
+    """Why an answer that was made for other rights is not this reader's, in words; `None` when it is.
+
+    It is his when he finds everything that was found as high as what it cites; `why_overtaken` says that he finds nothing more.
+
+    Args:
+        entry: The cached answer.
+        passages: What is found for its question in this reader's rights, best first.
+    """
+    cited = {unit.id for unit in entry.units}
+    found = {_short(passage.chunk.id): not cited.isdisjoint(_unit_ids(passage.chunk)) for passage in passages}
+    lowest = max((at for at, known in enumerate(entry.passages) if found.get(known)), default=len(entry.passages) - 1)
+    if all(known in found for known in entry.passages[: lowest + 1]):
+        return None
+    return "it was made with passages that this reader does not find"
+
+
+def why_found_otherwise(entry: CachedAnswer, passages: Sequence[Passage]) -> str | None:
+    """Why nothing found once may be something found now, in words; `None` when the best passages are the same in the same order.
+
+    Args:
+        entry: The abstention.
+        passages: What is found for its question now, in its reader's rights, best first.
+    """
+    return None if remember_passages(passages) == entry.passages else "other passages are found for the question now"
 
 
 def _digest(chunks: Sequence[Chunk]) -> str:

@@ -92,14 +92,55 @@ def test_other_words_are_another_question(numbers: str) -> None:
     assert rung(desk.ask(QUESTION)) == CACHE
 
 
-def test_an_answer_stays_inside_the_rights_it_was_made_in() -> None:
+def test_an_answer_is_given_to_those_alone_who_may_read_what_it_cites() -> None:
     desk = Desk(page("leave", LEAVE), page("pay", SALARY, "hr"), calibration=SURE)
     question = "What does the director earn in euros?"
     assert said(desk.ask(question, "everyone", "hr")) == "The director earns 90,000 euros."
     assert "90,000" not in said(desk.ask(question, "everyone"))
     assert "90,000" in said(desk.ask(question, "hr", "everyone"))  # in whatever order the labels come
-    assert desk.computed(question, "hr")
+    assert "90,000" in said(desk.ask(question, "hr"))
     assert {entry.labels for entry in entries(desk)} == {("everyone", "hr"), ("everyone",), ("hr",)}
+
+
+def test_an_answer_is_shared_where_other_rights_make_no_difference_to_it() -> None:
+    desk = Desk(page("leave", LEAVE), page("pay", SALARY, "hr"))
+    desk.memory.warm_up()
+    desk.ask(QUESTION)
+    assert desk.quick(QUESTION, "everyone", "hr") is None  # whether they make one is not found out on the event loop
+    assert not desk.computed(QUESTION, "everyone", "hr")
+    assert desk.quick(QUESTION, "everyone", "hr") is not None
+    assert {entry.labels for entry in entries(desk)} == {("everyone",), ("everyone", "hr")}
+    desk.service.close()
+
+
+@pytest.mark.parametrize("first", [("everyone",), ("everyone", "hr")])
+def test_an_answer_is_not_shared_where_one_reader_finds_a_page_that_answers_as_well(first: tuple[str, ...]) -> None:
+    desk = Desk(page("leave", LEAVE), page("news", NEWS, "hr"), calibration=SURE)
+    (second,) = {("everyone",), ("everyone", "hr")} - {first}
+    given = desk.ask(QUESTION, *first)
+    assert desk.computed(QUESTION, *second)
+    assert said(desk.ask(QUESTION, *second)) != said(given)
+
+
+def test_what_a_person_called_wrong_is_not_taken_from_other_readers() -> None:
+    desk = Desk(page("leave", LEAVE), page("pay", SALARY, "hr"))
+    desk.ask(QUESTION)
+    desk.ask(QUESTION, "everyone", "hr")
+    wrong = next(entry for entry in entries(desk) if entry.labels == ("everyone", "hr"))
+    desk.store.put(replace(wrong, kind=EntryKind.WRONG))
+    assert desk.computed(QUESTION, "everyone", "hr")
+
+
+def test_an_abstention_holds_for_the_same_words_while_the_same_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.answering.ladder.extract", lambda *_: None)
+    desk = Desk(LEAVE, TRAVEL)
+    question = "Which zebras feed unicorns at midnight?"
+    assert rung(desk.ask(question)) == "abstain"
+    assert not desk.computed(f"Hello, {question.lower()} Thanks!")
+    desk.publish(LEAVE, TRAVEL)
+    assert not desk.computed(question)
+    desk.publish(LEAVE, TRAVEL, "# Zebras\n\nZebras feed unicorns at midnight.\n")
+    assert desk.computed(question)
 
 
 def test_an_entry_of_an_older_generation_is_checked_once_and_carried_over() -> None:
@@ -353,23 +394,21 @@ def test_a_follow_up_is_kept_with_what_it_leans_on_and_proposed_to_nobody() -> N
     desk.service.close()
 
 
-@pytest.mark.parametrize("change", ["prompt", "profile", "policy", "labels"])
+@pytest.mark.parametrize("change", ["prompt", "profile", "policy"])
 def test_what_was_made_otherwise_is_not_given(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(LEAVE, page("pay", SALARY, "hr"), calibration=SURE)
     desk.ask(QUESTION)
-    other, labels = desk, tuple[str, ...]()
+    other = desk
     if change == "prompt":
         monkeypatch.setattr("app.answering.memory.prompts_version", lambda: "another")
     elif change == "profile":
         desk.settings = replace(desk.settings, budget_tokens=100)
-    elif change == "policy":
-        other = Desk(like=desk, policy="another", calibration=SURE)
     else:
-        labels = ("everyone", "hr")
+        other = Desk(like=desk, policy="another", calibration=SURE)
     other.memory.warm_up()
-    assert other.quick(QUESTION, *labels) is None
-    assert rung(other.ask(QUESTION, *labels)) == "extractive"
-    assert rung(other.ask(QUESTION, *labels)) == CACHE
+    assert other.quick(QUESTION) is None
+    assert rung(other.ask(QUESTION)) == "extractive"
+    assert rung(other.ask(QUESTION)) == CACHE
     other.service.close()
 
 

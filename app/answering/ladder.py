@@ -1,5 +1,6 @@
 """The ladder: rungs from the cheapest up, climbed only when the ground check on a draft asks for it."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,12 +22,14 @@ from app.answering.prompting import (
     answer_prompt,
     judge_prompt,
     read_reply,
+    prompts_version,
     read_verdicts,
     read_yes,
     repair_prompt,
     verify_prompt,
 )
 from app.answering.routing import (
+from app.answering.recent import Recent
     ABSTAIN,
     CACHE,
     EXTRACTIVE,
@@ -53,6 +56,7 @@ _VERIFY_TOKENS: Final = 2
 _JUDGE_TOKENS: Final = 16
 _JUDGE_TOKENS_EACH: Final = 4
 
+_VERDICTS: Final = 2_048
 
 @dataclass(frozen=True, slots=True)
 class LadderSettings:
@@ -112,6 +116,21 @@ class Ladder:
         self._weights = weights
         self._counter = counter
 
+        self._verdicts: Recent[bytes, bool] = Recent(_VERDICTS)
+
+    def known_verdicts(self, statements: Sequence[Statement]) -> list[bool | None]:
+        """What a model has lately judged of statements and quotes, in order; `None` of what it was not asked."""
+        return [self._verdicts.get(self._verdict_key(one)) for one in statements]
+
+    def keep_verdicts(self, statements: Sequence[Statement], verdicts: Sequence[bool]) -> None:
+        """Remember what a model has judged."""
+        for statement, verdict in zip(statements, verdicts, strict=True):
+            self._verdicts.add(self._verdict_key(statement), verdict)
+
+    def _verdict_key(self, statement: Statement) -> bytes:
+        """A hash, so that the words of an erased page stay in no memory."""
+        models = [endpoint.model for endpoint in self.judges]
+        return hashlib.sha256(repr((statement, prompts_version(), models)).encode()).digest()
     @property
     def has_models(self) -> bool:
         """Whether any rung calls a model."""
@@ -293,13 +312,20 @@ class _Climb:
         statements = unsure_statements(checked)
         if not statements or not self._ladder.judges or any(one.check.verdict is Verdict.UNSUPPORTED for one in checked):
             return checked
-        kind = CallKind(Stage.JUDGE, rung, _JUDGE_TOKENS + _JUDGE_TOKENS_EACH * len(statements))
-        try:
-            completion = self._ask(kind, self._ladder.judges, judge_prompt(statements), shown=False)
-        except (GenerationError, CostsError):
-            return checked
-        verdicts = read_verdicts(completion.text, len(statements))
-        return judged(checked, verdicts) if verdicts else checked
+        known = self._ladder.known_verdicts(statements)
+        if open_ones := [one for one, verdict in zip(statements, known, strict=True) if verdict is None]:
+            kind = CallKind(Stage.JUDGE, rung, _JUDGE_TOKENS + _JUDGE_TOKENS_EACH * len(open_ones))
+            try:
+                completion = self._ask(kind, self._ladder.judges, judge_prompt(open_ones), shown=False)
+            except (GenerationError, CostsError):
+                return checked
+            verdicts = read_verdicts(completion.text, len(open_ones))
+            if not verdicts:
+                return checked
+            self._ladder.keep_verdicts(open_ones, verdicts)
+            left = iter(verdicts)
+            known = [next(left) if verdict is None else verdict for verdict in known]
+        return judged(checked, [bool(verdict) for verdict in known])
 
     def _keep(self, reason: str) -> Climbed:
         """End with the best draft, without the sentences that nothing supports; without any left, abstain."""

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.answering.accounting import UNLIMITED, Account, Accounts, Settlement
 from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages
 from app.answering.audits import Audit, Auditor
@@ -18,6 +21,7 @@ from app.answering.measuring import Measuring
 from app.answering.memory import Known, Memory
 from app.answering.profiles import ContextSettings
 from app.answering.questions import Question, admit
+from app.answering.recent import RecentSearches
 from app.answering.reviews import draft_from
 from app.answering.routing import CACHE
 from app.answering.serving import IndexHandle, OpenGeneration
@@ -67,6 +71,7 @@ class AnswerService:
         max_question_characters: int,
         auditor: Auditor | None = None,
     ) -> None:
+        searches: RecentSearches | None = None,
         self._index = index
         self._embedder = embedder
         self._counter = counter
@@ -80,6 +85,7 @@ class AnswerService:
         self._max_question_characters = max_question_characters
         self._auditor = auditor
 
+        self._searches = searches
     def ask(self, question: Question, scope: AccessScope, spender: Spender, tell: Listener = nobody) -> Answer:
         """Answer a question, or abstain.
 
@@ -158,11 +164,8 @@ class AnswerService:
 
     def _make(self, asked: _Asked) -> tuple[Answer, Made | None]:
         """Answer from the evidence: by a cached answer that it proves, else up the ladder."""
-        till, generation, query = asked.till, asked.generation, asked.keys.query
-        with till.free(Stage.EMBED_QUERY):
-            vector = embed_query(query, self._embedder.embed_query)
-        with till.free(Stage.SEARCH):
-            found = generation.retriever.find(query, vector, asked.scope)
+        till, generation = asked.till, asked.generation
+        vector, found = self._search(asked)
         task = self._task(asked, found)
         near = self._memory.propose(asked.keys, vector, task.evidence, generation)
         audit = self._auditor.draw(near, task, asked.spender, self._about(asked)) if near and self._auditor else None
@@ -238,6 +241,18 @@ def _answer(asked: _Asked, climbed: Climbed, task: Task, receipt: Receipt) -> An
         steps=climbed.steps,
         text=text,
         citations=citations,
+    def _search(self, asked: _Asked) -> tuple[NDArray[np.float32], Candidates]:
+        """The query's vector, and what is found: searched for once, however often it is asked in a short time."""
+        query, generation, searches = asked.keys.query, asked.generation, self._searches
+        with asked.till.free(Stage.EMBED_QUERY):
+            known = searches.get(query, asked.scope, generation.id) if searches else None
+            vector = known[0] if known else embed_query(query, self._embedder.embed_query)
+        with asked.till.free(Stage.SEARCH):
+            found = known[1] if known else generation.retriever.find(query, vector, asked.scope)
+        if searches and not known:
+            searches.add(generation.id, asked.scope, vector, found)
+        return vector, found
+
         rung=climbed.rung,
         groundedness=climbed.groundedness,
     )

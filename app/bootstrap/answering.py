@@ -58,6 +58,7 @@ def build_service(
     from app.answering.ladder import Ladder, LadderSettings
     from app.answering.measuring import Measuring, NaivePrompts
     from app.answering.profiles import LiveContextSettings, ProfileStore
+    from app.answering.recent import RecentSearches
     from app.answering.service import AnswerService
     from app.costs.baseline import NaiveBaseline
 
@@ -89,6 +90,7 @@ def build_service(
         measuring=Measuring(settings.measuring.share, naive.write, rungs, books, prices.version, counter),
         max_question_characters=settings.answering.max_question_characters,
         auditor=build_auditor(settings, own, index.lease, ladder, accounts, counter) if own else None,
+        searches=RecentSearches() if settings.cache.enabled else None,
     )
 
 

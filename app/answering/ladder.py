@@ -19,17 +19,18 @@ from app.answering.profiles import ContextSettings
 from app.answering.prompting import (
     PartialReply,
     Reply,
+    Statement,
     answer_prompt,
     judge_prompt,
-    read_reply,
     prompts_version,
+    read_reply,
     read_verdicts,
     read_yes,
     repair_prompt,
     verify_prompt,
 )
-from app.answering.routing import (
 from app.answering.recent import Recent
+from app.answering.routing import (
     ABSTAIN,
     CACHE,
     EXTRACTIVE,
@@ -55,8 +56,8 @@ _ANSWER_TOKENS: Final = 300
 _VERIFY_TOKENS: Final = 2
 _JUDGE_TOKENS: Final = 16
 _JUDGE_TOKENS_EACH: Final = 4
-
 _VERDICTS: Final = 2_048
+
 
 @dataclass(frozen=True, slots=True)
 class LadderSettings:
@@ -115,7 +116,6 @@ class Ladder:
         self._settings = settings
         self._weights = weights
         self._counter = counter
-
         self._verdicts: Recent[bytes, bool] = Recent(_VERDICTS)
 
     def known_verdicts(self, statements: Sequence[Statement]) -> list[bool | None]:
@@ -131,6 +131,7 @@ class Ladder:
         """A hash, so that the words of an erased page stay in no memory."""
         models = [endpoint.model for endpoint in self.judges]
         return hashlib.sha256(repr((statement, prompts_version(), models)).encode()).digest()
+
     @property
     def has_models(self) -> bool:
         """Whether any rung calls a model."""

@@ -70,8 +70,8 @@ class AnswerService:
         measuring: Measuring,
         max_question_characters: int,
         auditor: Auditor | None = None,
-    ) -> None:
         searches: RecentSearches | None = None,
+    ) -> None:
         self._index = index
         self._embedder = embedder
         self._counter = counter
@@ -84,8 +84,8 @@ class AnswerService:
         self._measuring = measuring
         self._max_question_characters = max_question_characters
         self._auditor = auditor
-
         self._searches = searches
+
     def ask(self, question: Question, scope: AccessScope, spender: Spender, tell: Listener = nobody) -> Answer:
         """Answer a question, or abstain.
 
@@ -189,6 +189,18 @@ class AnswerService:
         answer = _answer(asked, climbed, task, receipt)
         return answer, Made(answer, climbed.draft, task.evidence, vector, generation)
 
+    def _search(self, asked: _Asked) -> tuple[NDArray[np.float32], Candidates]:
+        """The query's vector, and what is found: searched for once, however often it is asked in a short time."""
+        query, generation, searches = asked.keys.query, asked.generation, self._searches
+        with asked.till.free(Stage.EMBED_QUERY):
+            known = searches.get(query, asked.scope, generation.id) if searches else None
+            vector = known[0] if known else embed_query(query, self._embedder.embed_query)
+        with asked.till.free(Stage.SEARCH):
+            found = known[1] if known else generation.retriever.find(query, vector, asked.scope)
+        if searches and not known:
+            searches.add(generation.id, asked.scope, vector, found)
+        return vector, found
+
     def _hand_in(self, audit: Audit | None) -> None:
         if audit and self._auditor:
             self._auditor.offer(audit)
@@ -241,18 +253,6 @@ def _answer(asked: _Asked, climbed: Climbed, task: Task, receipt: Receipt) -> An
         steps=climbed.steps,
         text=text,
         citations=citations,
-    def _search(self, asked: _Asked) -> tuple[NDArray[np.float32], Candidates]:
-        """The query's vector, and what is found: searched for once, however often it is asked in a short time."""
-        query, generation, searches = asked.keys.query, asked.generation, self._searches
-        with asked.till.free(Stage.EMBED_QUERY):
-            known = searches.get(query, asked.scope, generation.id) if searches else None
-            vector = known[0] if known else embed_query(query, self._embedder.embed_query)
-        with asked.till.free(Stage.SEARCH):
-            found = known[1] if known else generation.retriever.find(query, vector, asked.scope)
-        if searches and not known:
-            searches.add(generation.id, asked.scope, vector, found)
-        return vector, found
-
         rung=climbed.rung,
         groundedness=climbed.groundedness,
     )

@@ -13,7 +13,9 @@ from typing import Final
 
 from app import bootstrap
 from app.answering.errors import GenerationError
+from app.bootstrap.caching import build_answer_store
 from app.bootstrap.models import list_models
+from app.caching.errors import CachingError
 from app.cli import OK, REFUSED
 from app.cli.rendering import console, printable
 from app.costs.errors import CostsError
@@ -44,7 +46,7 @@ def _check(name: str, look: Callable[[], str]) -> bool:
     out = console(sys.stdout)
     try:
         out.print(f"ok       {name}: {printable(look())}")
-    except (AppError, CostsError, GenerationError, IndexingError, RetrievalError, _ProblemError) as error:
+    except (AppError, CachingError, CostsError, GenerationError, IndexingError, RetrievalError, _ProblemError) as error:
         out.print(f"problem  {name}: {printable(str(error))}")
         return False
     return True
@@ -57,6 +59,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "tokenizer", _tokenizer
     yield "engine", partial(_engine, settings)
     yield "index", partial(_index, settings)
+    yield "cache", partial(_cache, settings)
     yield "prices", partial(_prices, settings)
     for endpoint in settings.endpoints:
         yield f"endpoint {endpoint.name}", partial(_endpoint, settings, endpoint)
@@ -112,6 +115,17 @@ def _index(settings: Settings) -> str:
     finally:
         generations.close()
     return f"generation {current} can be asked"
+
+
+def _cache(settings: Settings) -> str:
+    store = build_answer_store(settings)
+    if store is None:
+        return "off (cache.enabled), so every question is answered afresh"
+    with closing(store):
+        usage = store.usage()
+    kind = "redis" if settings.cache.url.get_secret_value() else "disk"
+    room = f"{usage.stored_bytes / 1e6:,.1f} of {usage.max_bytes / 1e6:,.0f} MB"
+    return f"{kind}, {usage.entries:,} answers, {room}, {usage.evicted:,} had to make room so far"
 
 
 def _prices(settings: Settings) -> str:

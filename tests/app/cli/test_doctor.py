@@ -1,13 +1,19 @@
-"""What `farthing doctor` says of the endpoints."""
+"""What `farthing doctor` says of the endpoints, and of the answer cache."""
 
+import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import bootstrap
+from app.adapters.disk_answer_store import DiskAnswerStore
 from app.cli import OK, REFUSED
 from app.cli.commands import doctor
+from app.settings import load_settings
+from tests.fakes.answer_store import cached_answer
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.provider import FakeProvider, Fault
 
@@ -110,3 +116,29 @@ def test_a_price_file_with_a_typo_is_a_line_and_not_an_end(examine: Examine, tmp
     status, line = examine("[[endpoints]]", '[prices]\nfile = "prices.toml"\n[[endpoints]]')
     assert status == REFUSED
     assert "Did you mean `input_usd`?" in line
+
+
+def test_the_answer_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+
+    def says(**cache: Any) -> tuple[bool, str]:
+        settings = load_settings(home=home, cache={"max_bytes": 1_000_000, **cache})
+        return doctor._check("cache", partial(doctor._cache, settings)), capsys.readouterr().out.replace("\n", " ")
+
+    assert says() == (True, "ok       cache: disk, 0 answers, 0.0 of 1 MB, 0 had to make room so far ")
+    store = DiskAnswerStore(home / "answers", 1_000_000)
+    store.put(cached_answer("Why?"))
+    store.close()
+    well, line = says()
+    assert (well, "disk, 1 answers, 0.1 of 1 MB" in line) == (True, True)
+    (home / "answers").chmod(0o755)
+    well, line = says()
+    assert (well, "may be entered by others (mode 0755)" in line, "Remove it" in line) == (False, True, True)
+    well, line = says(enabled=False)
+    assert (well, "off (cache.enabled)" in line) == (True, True)
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    well, line = says(url=f"redis://user:hunter2@127.0.0.1:{port}/0")
+    assert (well, "Check that the server is up" in line, "hunter2" in line) == (False, True, False)

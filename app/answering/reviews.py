@@ -128,11 +128,7 @@ def why_withheld(entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneratio
         return "a person marked the answer as wrong"
     if not same_rules(entry, keys):
         return "it was made with other prompts, models, settings or another profile"
-    if entry.generation == generation.id:
-        return None
-    if entry.kind is EntryKind.ABSTENTION:
-        return "the index has changed since there was no answer"
-    return why_outdated(entry, generation)
+    return None if entry.generation == generation.id else why_outdated(entry, generation)
 
 
 def reader(entry: CachedAnswer) -> AccessScope:

@@ -12,7 +12,7 @@ from app.answering.errors import AnsweringError
 from app.answering.questions import Question
 from app.answering.serving import OpenGeneration
 from app.caching.entries import EntryKind
-from app.caching.store import StoredAnswer, TendedStore
+from app.caching.store import TendedStore
 from app.costs.errors import CostsError
 from app.costs.ledger import Spender, Surface
 from app.costs.pricing import plain_usd
@@ -20,7 +20,6 @@ from indexing.documents import AccessScope
 from indexing.planning import Progress
 
 _REMOVED_AT_ONCE: Final = 500
-_NEW_INDEX: Final = "it said that there was no answer, of an index that has changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def renew(store: TendedStore, generation: OpenGeneration, progress: Progress) ->
     progress.update("check", 0, total)
     for number, stored in enumerate(store.entries(), start=1):
         entry = stored.entry
-        reason = _why_dead(stored, generation)
+        reason = None if entry.generation == generation.id else why_outdated(entry, generation)
         if reason is None:
             kept += 1
             if entry.generation != generation.id:
@@ -122,12 +121,3 @@ def refresh(
         spent += cost_usd
         progress.update("refresh", number + 1, len(lost))
     return Refreshed(len(lost), spent, None)
-
-
-def _why_dead(stored: StoredAnswer, generation: OpenGeneration) -> str | None:
-    entry = stored.entry
-    if entry.generation == generation.id:
-        return None
-    if entry.kind is EntryKind.ABSTENTION or not entry.documents:
-        return _NEW_INDEX
-    return why_outdated(entry, generation)

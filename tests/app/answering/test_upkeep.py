@@ -40,6 +40,7 @@ CANARY = "The quokka-4711 allowance is 88 euros a month."
 
 
 def ask(service: AnswerService, question: str) -> Answered:
+    service._index._check_at = 0.0  # half a second has passed, so that it looks for a new generation
     answer = service.ask(Question(question), SCOPE, Spender(Surface.COMMAND_LINE))
     assert isinstance(answer, Answered)
     return answer
@@ -101,9 +102,7 @@ def test_the_most_asked_come_first_among_what_is_to_be_made_afresh(
     ask(service, HOTEL)
     entries = kept(store)
     store.add_hits({entries[LEAVE].key: Hits(2, Decimal(0)), entries[HOTEL].key: Hits(9, Decimal(0))})
-    index(
-        {"leave.md": "# Leave\n\nEverybody has 30 days of paid leave.\n", "travel.md": "# Hotels\n\nA hotel may cost 99 euros.\n"}
-    )
+    index(CHANGED)
     renewal = renew()
     assert renewal is not None
     assert [(one.question, one.asked) for one in renewal.lost] == [(HOTEL, 9), (LEAVE, 2)]
@@ -128,9 +127,7 @@ def test_an_interruption_leaves_nothing_that_would_be_given_and_is_made_good(
     index()
     for question in (LEAVE, HOTEL):
         ask(service, question)
-    index(
-        {"leave.md": "# Leave\n\nEverybody has 30 days of paid leave.\n", "travel.md": "# Hotels\n\nA hotel may cost 99 euros.\n"}
-    )
+    index(CHANGED)
     with pytest.raises(KeyboardInterrupt):
         renew_answers(settings, Interrupting())
     assert "30 days" in ask(service, LEAVE).text
@@ -152,7 +149,7 @@ def test_that_there_was_no_answer_is_forgotten_with_the_index_that_had_none(
     index({"new.md": "# New\n\nSomething else.\n"})
     renewal = renew()
     assert renewal is not None
-    assert list(renewal.died.values()) == [1]
+    assert renewal.died == {"other passages are found for the question now": 1}
     assert kept(store) == {}
 
 

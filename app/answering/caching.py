@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.answering.answers import Answer, Answered, Draft
 from app.answering.events import Decision, Step
+from app.answering.holding import same_versions, why_outdated
 from app.answering.routing import CACHE
 from app.answering.serving import OpenGeneration
 from app.caching.agreement import Cited, Proposal
@@ -21,17 +22,11 @@ from app.caching.calibration import Calibration
 from app.caching.entries import CachedAnswer, CitedDocument, CitedUnit, EntryKind
 from app.caching.keys import CacheKeys
 from app.caching.store import AnswerStore, Mark
-from app.caching.validity import (
-    digest_documents,
-    remember_passages,
-    why_changed,
-    why_found_otherwise,
-    why_hidden,
-    why_overtaken,
-)
+from app.caching.validity import digest_documents, remember_passages
 from app.caching.verdicts import Judgement, Verdict, judge
 from app.costs.receipts import Receipt, ReceiptLine, Stage
 from indexing.documents import AccessScope
+from indexing.errors import IndexingError
 from retrieval.errors import SearchError
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
@@ -131,12 +126,25 @@ class AnswerCache:
         calibration: Callable[[], Calibration],
         settings: CacheSettings,
         clock_s: Callable[[], float] = time.time,
+        newest: Callable[[], str | None] | None = None,
     ) -> None:
+        """Put it together.
+
+        Args:
+            store: Keeps entries.
+            codec: Reads and writes answers.
+            calibration: Says how likely a proposal is right.
+            settings: What the settings say.
+            clock_s: Seconds since 1970.
+            newest: The id of the newest generation there is, though an earlier one may serve for a moment yet. What was made
+                from an earlier one is not kept any more: it might quote a page that was erased.
+        """
         self._store = store
         self._codec = codec
         self._calibration = calibration
         self._settings = settings
         self._clock_s = clock_s
+        self._newest = newest
         self._questions = CachedQuestions(store)
         self._known: Mark | None = None
         self._look_at = 0.0
@@ -270,12 +278,20 @@ class AnswerCache:
     def _put(self, entry: CachedAnswer) -> None:
         known = self._store.get(entry.key)
         if known is None or known.kind not in {EntryKind.PINNED, EntryKind.WRONG}:
+            self._write(entry)
+
+    def _write(self, entry: CachedAnswer) -> None:
+        try:
+            newest = self._newest() if self._newest else entry.generation
+        except IndexingError:
+            return
+        if newest == entry.generation:
             self._store.put(entry)
 
     def _near(self, keys: CacheKeys, vector: NDArray[np.float32]) -> list[CachedAnswer]:
         """The nearest questions, each answer once: what was asked with the same rights before what others asked."""
         near = [self._store.get(neighbour.key) for neighbour in self._questions.nearest(keys.tenant, vector, _NEIGHBOURS)]
-        known = [entry for entry in near if entry and entry.kind is not EntryKind.WRONG and _same_versions(entry, keys)]
+        known = [entry for entry in near if entry and entry.kind is not EntryKind.WRONG and same_versions(entry, keys)]
         known.sort(key=lambda entry: entry.labels != keys.labels)
         answers = {entry.id: entry for entry in reversed(known)}
         return [entry for entry in known if answers[entry.id] is entry][:_PROPOSALS]
@@ -283,7 +299,7 @@ class AnswerCache:
     def _usable(self, key: bytes, keys: CacheKeys, serving: str, generation: OpenGeneration | None) -> CachedAnswer | None:
         """The entry of a key, if it may be given now. One of an earlier generation is checked, and carried over."""
         entry = self._store.get(key)
-        if entry is None or entry.kind is EntryKind.WRONG or not _same_versions(entry, keys):
+        if entry is None or entry.kind is EntryKind.WRONG or not same_versions(entry, keys):
             return None
         if entry.labels != keys.labels:
             return self._shared(entry, keys, generation) if generation else None
@@ -294,7 +310,7 @@ class AnswerCache:
         carried = replace(entry, generation=serving)
         if self._store.get(key) != entry:
             return None  # meanwhile somebody removed it, or marked it as wrong
-        self._store.put(carried)
+        self._write(carried)
         return carried
 
     def _shared(self, entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneration) -> CachedAnswer | None:
@@ -338,45 +354,6 @@ def _as_kept(answer: Answer) -> Answer:
     """An answer as the next one gets it, with the time still to be written."""
     line = ReceiptLine(Stage.CACHE, 0, 0, Decimal(0), 0.0)
     return as_given(answer, answer.question, "it was answered before", Receipt((line,), answer.receipt.baseline, 0.0))
-
-
-def why_outdated(entry: CachedAnswer, generation: OpenGeneration, *, shared: bool = False) -> str | None:
-    """Why an entry does not hold in a generation, in words; `None` when it does. May cost a search, in its reader's rights.
-
-    What a person decided, a pin or a mark, holds as long as the cited pages say the same: it is not for a ranking to overrule.
-
-    Args:
-        entry: The entry.
-        generation: The generation.
-        shared: Whether it was made for other rights: then what ranked as high as what it cites must be found in these, too.
-
-    Raises:
-        SearchError: The index engine failed.
-    """
-    scope = AccessScope(entry.tenant, frozenset(entry.labels))
-    changed = why_changed(entry, generation.searcher.document_chunks([document.id for document in entry.documents], scope))
-    if changed or entry.kind in {EntryKind.PINNED, EntryKind.WRONG}:
-        return changed
-    query = Query(entry.question, entry.background)
-    passages = generation.retriever.retrieve(query, entry.question_vector, scope).passages
-    if entry.kind is EntryKind.ABSTENTION:
-        return why_found_otherwise(entry, passages)
-    return why_overtaken(entry, passages) or (why_hidden(entry, passages) if shared else None)
-
-
-def same_rules(entry: CachedAnswer, keys: CacheKeys) -> bool:
-    """Whether an entry was made for the same rights, and by what answers are made by now."""
-    return entry.labels == keys.labels and _same_versions(entry, keys)
-
-
-def _same_versions(entry: CachedAnswer, keys: CacheKeys) -> bool:
-    versions = keys.versions
-    return (entry.tenant, entry.prompt_version, entry.profile_version, entry.policy_version) == (
-        keys.tenant,
-        versions.prompt,
-        versions.profile,
-        versions.policy,
-    )
 
 
 def _units(draft: Draft | None) -> tuple[CitedUnit, ...]:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from app.answering.answers import Answered, Citation, Draft, DraftSentence
-from app.answering.caching import PINNED_S, AnswerCodec, same_rules, why_outdated
+from app.answering.caching import PINNED_S, AnswerCodec
 from app.answering.errors import ReviewError
+from app.answering.holding import same_versions, why_outdated
 from app.answering.serving import OpenGeneration
 from app.caching.entries import CachedAnswer, EntryKind
 from app.caching.keys import CacheKeys
@@ -126,7 +127,7 @@ def why_withheld(entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneratio
     """
     if entry.kind is EntryKind.WRONG:
         return "a person marked the answer as wrong"
-    if not same_rules(entry, keys):
+    if not same_versions(entry, keys):
         return "it was made with other prompts, models, settings or another profile"
     return None if entry.generation == generation.id else why_outdated(entry, generation)
 

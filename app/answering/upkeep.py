@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.answering.answers import Answer
-from app.answering.caching import why_outdated
 from app.answering.errors import AnsweringError
+from app.answering.holding import why_outdated
 from app.answering.questions import Question
 from app.answering.serving import OpenGeneration
 from app.caching.entries import EntryKind

@@ -71,7 +71,8 @@ def build_service(
     rungs = build_rungs(settings) if rungs is None else rungs
     books, close = (ledger, lambda: None) if ledger else _own_ledger(settings)
     ladder_settings = LadderSettings(settings.ladder.wide_budget_tokens, settings.ladder.extractive_from, settings.ladder.judge)
-    index = IndexHandle(build_generations(settings, embedder, counter, weights), _report_failure)
+    generations = build_generations(settings, embedder, counter, weights)
+    index = IndexHandle(generations, _report_failure)
     baseline = NaiveBaseline(counter, prices.price(settings.baseline.model), settings.baseline.output_tokens)
     naive = NaivePrompts(index, embedder, baseline)
     ladder = Ladder(rungs, ladder_settings, weights, counter)
@@ -83,7 +84,7 @@ def build_service(
         counter=counter,
         weights=weights,
         context_settings=context_settings,
-        memory=build_memory(settings, rungs, books, [settings.embedding.model, weights], calibration or own),
+        memory=build_memory(settings, rungs, books, [settings.embedding.model, weights], calibration or own, generations.current),
         ladder=ladder,
         accounts=accounts,
         baseline=baseline,

@@ -66,6 +66,7 @@ def build_memory(
     ledger: "HitLedger",
     parts: Sequence[object],
     calibration: "Callable[[], Calibration] | None",
+    newest: Callable[[], str | None],
 ) -> "Memory":
     """What the service remembers between questions.
 
@@ -75,6 +76,7 @@ def build_memory(
         ledger: Takes in hits.
         parts: Everything else that decides how answers are made: what was answered under others is not given again.
         calibration: Says how likely a proposal is right; `None` where the cache is off.
+        newest: The id of the newest generation.
 
     Raises:
         HomeError: The home cannot be used safely.
@@ -98,7 +100,7 @@ def build_memory(
         max_wrong_share=settings.cache.max_wrong_share,
         verifier_wrong_share=settings.cache.verifier_wrong_share if endpoints else None,
     )
-    cache = AnswerCache(store, JsonAnswers(), calibration, cache_settings)
+    cache = AnswerCache(store, JsonAnswers(), calibration, cache_settings, newest=newest)
     return Memory(cache, Flights(store if endpoints else None), HitTally(store), book, policy, store.close)
 
 

@@ -207,6 +207,22 @@ def test_an_erased_document_leaves_no_byte_in_any_cache(
     assert holding(home, b"quokka-4711") == []
 
 
+def test_what_an_earlier_index_said_is_not_kept_once_there_is_a_newer_one(
+    index: Index, service: AnswerService, store: DiskAnswerStore, settings: Settings, renew: Callable[[], Renewal | None]
+) -> None:
+    index()
+    ask(service, LEAVE)
+    service._index._check_every_s = 3_600.0  # so that the service goes on with the index that it has
+    ask(service, LEAVE)
+    index({"travel.md": None})
+    renew()
+    late = service.ask(Question(HOTEL), SCOPE, Spender(Surface.COMMAND_LINE))
+    assert isinstance(late, Answered)
+    assert "140 euros" in late.text, "it began before the page was gone"
+    assert HOTEL not in kept(store)
+    assert holding(settings.home / "answers", b"140 euros") == []
+
+
 LOST = [LostAnswer(question, SCOPE, 3) for question in (LEAVE, HOTEL)]
 
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from indexing.errors import LabelError
@@ -212,6 +213,7 @@ def chunk_id(document: str, heading_path: tuple[str, ...], text: str, occurrence
     return _hash_id("chunk", document, "\x1f".join(heading_path), text, str(occurrence))
 
 
+@lru_cache(maxsize=16_384)  # units of the best passages are named again for every cached answer that a question is held against
 def _hash_id(*parts: str) -> str:
     digest = hashlib.sha256("\x1e".join(parts).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16]))

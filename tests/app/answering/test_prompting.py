@@ -70,7 +70,8 @@ def test_insufficient_has_no_sentences(text: str) -> None:
     "text",
     [
         "", "I do not know.", "{}", '{"sentences": []}', '{"sentences": "x"}', '{"sentences": [{"text": "", "units": [1]}]}',
-        '{"sentences": [{"text": "a", "units": ["b"]}]}', '{"sentences": [{"text": "a"}]}', WHOLE[:-10], "[1, 2]", "<html></html>",
+        '{"sentences": [{"text": "a", "units": ["b"]}]}', '{"sentences": [{"text": "a"}]}', WHOLE[:-10], "[1, 2]",
+        "<html></html>",
         json.dumps({"sentences": [{"text": "a", "units": [1]}] * 9}),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from app.answering.answers import Abstention, Answered
 from app.answering.reviews import pin, reader, why_withheld
 from app.api.codec import JsonAnswers
 from app.caching.entries import CachedAnswer, EntryKind
-from app.caching.store import TendedStore
+from app.caching.store import StoredAnswer, TendedStore
 from app.caching.upkeep import Selection, drop
 from app.cli import OK, PARTLY
 from app.cli.rendering import complain, console, dollars, printable
@@ -87,6 +88,9 @@ def run_pin(question_or_id: str, answer: Path | None, labels: tuple[str, ...], *
     reviewed = _answer(text, answer) if text is not None and text.lstrip().startswith("{") else None
     scope = AccessScope(DEFAULT_TENANT, frozenset(parse_labels(labels)) | {EVERYONE})
     if reviewed is not None:
+        with bootstrap.open_answers(settings) as store:
+            by_id = _with_id(list(store.entries()), question_or_id)
+        question_or_id = by_id[0].question if by_id else question_or_id
         with bootstrap.open_inspection(settings) as (service, _):
             service.pin(question_or_id, scope, reviewed)
     with bootstrap.open_answers(settings) as store:
@@ -105,11 +109,16 @@ def run_pin(question_or_id: str, answer: Path | None, labels: tuple[str, ...], *
 
 def _find(store: TendedStore, question_or_id: str) -> list[CachedAnswer]:
     """The entries of an answer, by its id or its first digits, or else of a question; newest first."""
-    wanted = question_or_id.strip()
-    entries = [stored.entry for stored in store.entries()]
-    by_id = [one for one in entries if len(wanted) >= _SHORTEST_ID and one.id.startswith(wanted)]
-    found = by_id or [one for one in entries if Selection(question=wanted).takes(one)]
+    stored = list(store.entries())
+    meant = Selection(question=question_or_id)
+    found = _with_id(stored, question_or_id) or [one.entry for one in stored if meant.takes(one.entry)]
     return sorted(found, key=lambda one: -one.created_at)
+
+
+def _with_id(stored: Sequence[StoredAnswer], answer_id: str) -> list[CachedAnswer]:
+    """The entries of an answer, by its id or its first digits."""
+    wanted = answer_id.strip()
+    return [one.entry for one in stored if len(wanted) >= _SHORTEST_ID and one.entry.id.startswith(wanted)]
 
 
 def _document_ids(store: TendedStore, named: str) -> list[str]:

@@ -122,6 +122,14 @@ def test_clearing_asks_unless_told(run: Run) -> None:
     assert kept() == []
 
 
+@pytest.mark.parametrize(("said", "status", "left"), [("y", cli.OK, 0), ("", cli.PARTLY, 1), ("no", cli.PARTLY, 1)])
+def test_on_a_terminal_it_asks(run: Run, monkeypatch: pytest.MonkeyPatch, said: str, status: int, left: int) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _: said)
+    assert run("cache", "clear").status == status
+    assert len(kept()) == left
+
+
 def test_a_kept_answer_is_pinned_by_its_id(run: Run, handbook: dict[str, Any]) -> None:
     done = run("cache", "pin", handbook["id"])
     assert done.out == f"Pinned: {QUESTION} (for everyone), until what it cites changes.\n"
@@ -152,6 +160,12 @@ def test_a_reviewed_answer_is_pinned_to_a_question_that_nobody_asked(run: Run, h
     assert (pinned["question"], pinned["kind"], pinned["served"]) == (asked, "pinned", True)
     answer = json.loads(run("ask", asked, "--json").out)
     assert (answer["answer"], answer["rung"]) == ("27 days, for everybody [1].", "cache")
+
+
+def test_a_reviewed_answer_goes_to_the_question_of_the_answer_that_is_named(run: Run, handbook: dict[str, Any]) -> None:
+    Path("reviewed.json").write_text(json.dumps({**handbook, "answer": "27 days [1]."}), encoding="utf-8")
+    (pinned,) = json.loads(run("cache", "pin", handbook["id"], "--answer", "reviewed.json", "--json").out)
+    assert (pinned["question"], pinned["answer"]) == (QUESTION, "27 days [1].")
 
 
 def test_a_reviewed_answer_quotes_what_stands_there(run: Run, handbook: dict[str, Any]) -> None:

@@ -8,8 +8,13 @@ from app.caching.entries import CachedAnswer, CitedDocument
 from indexing.documents import Chunk
 from retrieval.passages import Passage
 
-REMEMBERED_PASSAGES: Final = 24
+REMEMBERED_PASSAGES: Final = 32
 """How many of the passages found for a question an entry remembers."""
+
+_READ: Final = 20
+"""An abstention is over when one of so many best passages is new: an answer reads at most so many (`retrieval.selection.WIDE`).
+Fewer than are remembered, since some move up as others go.
+"""
 
 _ID_DIGITS: Final = 12
 
@@ -77,13 +82,16 @@ def why_hidden(entry: CachedAnswer, passages: Sequence[Passage]) -> str | None:
 
 
 def why_found_otherwise(entry: CachedAnswer, passages: Sequence[Passage]) -> str | None:
-    """Why nothing found once may be something found now, in words; `None` when the best passages are the same in the same order.
+    """Why there may be an answer by now where there was none, in words; `None` while nothing new is among the best passages.
 
     Args:
         entry: The abstention.
         passages: What is found for its question now, in its reader's rights, best first.
     """
-    return None if remember_passages(passages) == entry.passages else "other passages are found for the question now"
+    known = set(entry.passages)
+    if all(_short(passage.chunk.id) in known for passage in passages[:_READ]):
+        return None
+    return "other passages are found for the question now"
 
 
 def _digest(chunks: Sequence[Chunk]) -> str:

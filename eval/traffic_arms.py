@@ -28,7 +28,8 @@ SIMILAR: Final = "similar"
 SAME: Final = "exact"
 PERFECT: Final = "perfect"
 
-_FRONT_MATTER: Final = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
+_NO_WORDS: Final = re.compile(r"\A---\n.*?\n---\n|\{%.*?%\}", re.DOTALL)
+"""Front matter and template directives, which no reader sees."""
 _FIRST_ROWS: Final = 1024
 
 
@@ -76,7 +77,7 @@ class Pages:
         self.edition += 1
 
     def digest(self, path: str) -> str:
-        """What stands for the words of a page, front matter left out; empty when it is gone."""
+        """What stands for the words of a page that its readers see; empty when it is gone."""
         return self._digests.get(path, "")
 
     def readable(self, path: str, labels: Sequence[AccessLabel]) -> bool:
@@ -92,7 +93,7 @@ class Pages:
         if not file.is_file():
             self._digests.pop(path, None)
             return
-        text = _FRONT_MATTER.sub("", file.read_text(encoding="utf-8", errors="replace"))
+        text = _NO_WORDS.sub("", file.read_text(encoding="utf-8", errors="replace"))
         self._digests[path] = hashlib.sha256(" ".join(re.findall(r"\w+", text)).encode()).hexdigest()
 
 
@@ -165,8 +166,8 @@ class Rival(Protocol):
     def embeds(self) -> bool:
         """As above."""
 
-    def find(self, asking: Asking, vector: NDArray[np.float32]) -> Given | None:
-        """The answer that it gives, `None` for a miss."""
+    def find(self, asking: Asking, vector: NDArray[np.float32], fresh: Given) -> Given | None:
+        """The answer that it gives, `None` for a miss; `fresh` is what would be made, which no real cache knows."""
 
     def keep(self, asking: Asking, vector: NDArray[np.float32], made: Given) -> None:
         """Take in an answer that was made."""
@@ -178,7 +179,7 @@ class NoCache:
 
     embeds: bool = False
 
-    def find(self, asking: Asking, vector: NDArray[np.float32]) -> Given | None:  # noqa: ARG002 - the port's
+    def find(self, asking: Asking, vector: NDArray[np.float32], fresh: Given) -> Given | None:  # noqa: ARG002 - the port's
         """Nothing."""
         return None
 
@@ -193,7 +194,7 @@ class ExactOnly:
     embeds: bool = False
     _known: dict[tuple[str, tuple[AccessLabel, ...]], Given] = field(default_factory=dict)
 
-    def find(self, asking: Asking, vector: NDArray[np.float32]) -> Given | None:  # noqa: ARG002 - the port's
+    def find(self, asking: Asking, vector: NDArray[np.float32], fresh: Given) -> Given | None:  # noqa: ARG002 - the port's
         """As the port."""
         return self._known.get((asking.text, asking.labels))
 
@@ -212,7 +213,7 @@ class Similarity:
         self._matrix = np.empty((_FIRST_ROWS, dimension), np.float32)
         self._kept: list[Given] = []
 
-    def find(self, asking: Asking, vector: NDArray[np.float32]) -> Given | None:  # noqa: ARG002 - the port's
+    def find(self, asking: Asking, vector: NDArray[np.float32], fresh: Given) -> Given | None:  # noqa: ARG002 - the port's
         """As the port."""
         if not self._kept:
             return None
@@ -229,25 +230,25 @@ class Similarity:
 
 
 class Perfect:
-    """What no cache can do better: it knows what is asked, what has changed, and who may read what."""
+    """What no cache can do better: it knows what is asked, what has changed, who may read what, and what has no answer still."""
 
     embeds = False
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
-        self._kept: defaultdict[str, list[tuple[tuple[AccessLabel, ...], Given]]] = defaultdict(list)
+        self._kept: defaultdict[str, list[tuple[Asking, Given]]] = defaultdict(list)
 
-    def find(self, asking: Asking, vector: NDArray[np.float32]) -> Given | None:  # noqa: ARG002 - the port's
+    def find(self, asking: Asking, vector: NDArray[np.float32], fresh: Given) -> Given | None:  # noqa: ARG002 - the port's
         """As the port."""
-        return next((made for labels, made in self._kept[asking.case.id] if self._holds(made, labels, asking)), None)
+        return next((made for before, made in self._kept[asking.case.id] if self._holds(made, before, asking, fresh)), None)
 
     def keep(self, asking: Asking, vector: NDArray[np.float32], made: Given) -> None:  # noqa: ARG002 - the port's
         """As the port."""
-        self._kept[asking.case.id].append((asking.labels, replace(made, kind=PERFECT)))
+        self._kept[asking.case.id].append((asking, replace(made, kind=PERFECT)))
 
-    def _holds(self, made: Given, labels: tuple[AccessLabel, ...], asking: Asking) -> bool:
+    def _holds(self, made: Given, before: Asking, asking: Asking, fresh: Given) -> bool:
         if not made.answered:
-            return labels == asking.labels and made.edition == self._pages.edition
+            return before.labels == asking.labels and not fresh.answered
         return all(
             self._pages.readable(path, asking.labels) and self._pages.digest(path) == digest
             for path, digest in made.pages.items()
@@ -257,7 +258,7 @@ class Perfect:
 def ask_rival(rival: Rival, asking: Asking, vector: NDArray[np.float32], fresh: Given, embedding_ms: float) -> Given:
     """What a rival gives, where `fresh` is what the product without a cache has just made."""
     began = time.perf_counter()
-    found = rival.find(asking, vector)
+    found = rival.find(asking, vector, fresh)
     ms = (time.perf_counter() - began) * 1000
     if found:
         return replace(found, cost_usd=Decimal(0), tokens=0, ms=ms + (embedding_ms if rival.embeds else 0.0))

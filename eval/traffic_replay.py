@@ -196,8 +196,9 @@ class _Stage:
 
     def _ask(self, number: int, asking: Asking) -> dict[str, Given]:
         self._turn.family = asking.family
-        given = {name: service.ask(number, asking) for name, service in self._services.items()}
-        fresh = given.pop(NO_CACHE)
+        given = {name: self._services[name].ask(number, asking) for name in (FARTHING, VERIFIED)}
+        own = given[FARTHING]
+        fresh = self._services[NO_CACHE].ask(number, asking) if own.kind else own  # a miss is what no cache would have made
         vector = self._embedder.embed_query(usable_text(asking.text))
         embedding_ms = self._embedder.embedding_ms(usable_text(asking.text))
         return given | {name: ask_rival(rival, asking, vector, fresh, embedding_ms) for name, rival in self._rivals.items()}

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from app.settings import Settings, load_settings
+from eval import cli
 from eval.traffic import TrafficSettings
 from eval.traffic_replay import Replayed, replay_dataset
 from eval.traffic_report import REPLAY_FILE, REPLAY_REPORT, show_replay, summarise_replay, write_replay
 from indexing.embedding import Embedder
 from indexing.planning import NoProgress
 
+RUNNER = CliRunner()
 TOPICS = ("parking", "bicycles", "lockers", "showers", "canteen", "badges")
 ARMS = [
     "farthing", "farthing-verified", "no-cache", "exact-only", "similarity-0.80", "similarity-0.90", "similarity-0.95", "perfect",
@@ -42,8 +45,8 @@ def row(topic: str, number: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def replayed(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Replayed:
-    """The traffic of six rows over the small company's pages, two of which change half way."""
+def handbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six rows over six pages, two of which change."""
     folder = tmp_path_factory.mktemp("data") / "office"
     (folder / "docs").mkdir(parents=True)
     rows = [row(topic, number) for number, topic in enumerate(TOPICS, start=3)]
@@ -54,13 +57,12 @@ def replayed(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Re
         edits.append({"status": "M", "path": f"{line['id']}.md", "before": text.replace("Each", "Every"), "after": text})
     (folder / "questions.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in rows), encoding="utf-8")
     (folder / "edits.jsonl").write_text("".join(f"{json.dumps(edit)}\n" for edit in edits[::3]), encoding="utf-8")
-    settings = _settings(tmp_path_factory.mktemp("home"))
-    return replay_dataset(settings, folder, TrafficSettings(160, users=4, syncs=1), NoProgress(), embedder=embedder)
+    return folder
 
 
-def _settings(home: Path) -> Settings:
-    home.chmod(0o700)
-    return load_settings(home=home)
+@pytest.fixture(scope="module")
+def replayed(handbook: Path, settings: Settings, embedder: Embedder) -> Replayed:
+    return replay_dataset(settings, handbook, TrafficSettings(160, users=4, syncs=1), NoProgress(), embedder=embedder)
 
 
 def test_every_arm_is_asked_everything_and_the_product_gives_nothing_stale_or_foreign(replayed: Replayed) -> None:
@@ -104,6 +106,29 @@ def test_results_are_written_as_json_and_as_a_page_and_printed(replayed: Replaye
     show_replay(content, screen)
     printed = screen.export_text()
     assert all(name in printed and name in page for name in ARMS)
+
+
+def test_the_command_prints_a_table_or_json_and_writes_both_files(
+    handbook: Path, settings: Settings, embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FARTHING_HOME", str(settings.home))
+    monkeypatch.setattr("eval.traffic_replay.build_embedder", lambda _: embedder)
+    command = ["replay", str(handbook), "--questions", "12", "--syncs", "1", "--out", str(tmp_path / "x"), "--json"]
+    printed = RUNNER.invoke(cli.app, command)
+    assert printed.exit_code == 0, printed.output
+    assert json.loads(printed.stdout) == json.loads((tmp_path / "x" / REPLAY_FILE).read_text(encoding="utf-8"))
+    assert (tmp_path / "x" / REPLAY_REPORT).is_file()
+
+
+def test_an_interruption_leaves_nothing_behind(handbook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> Replayed:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "replay_dataset", interrupt)
+    stopped = RUNNER.invoke(cli.app, ["replay", str(handbook), "--out", str(tmp_path / "x")])
+    assert stopped.exit_code == 130
+    assert "Interrupted" in stopped.stderr
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.data

@@ -54,7 +54,9 @@ class HitKind(StrEnum):
 
 
 _ASKED_BEFORE: Final = "the same question was answered before"
-_ASKED_OTHERWISE: Final = "the same was asked in other words: "
+_ASKED_OTHERWISE: Final = "the same was asked before, in another form"
+"""It is not said in which: how somebody else put a question is nobody's business."""
+
 SHARED_REASON: Final = "it was just being answered"
 
 
@@ -165,7 +167,7 @@ class AnswerCache:
         for key in self._questions.same_words(keys.tenant, keys.same_words):
             entry = None if key == keys.exact else self._usable(key, keys, serving, generation)
             if entry:
-                return Hit(entry, HitKind.SAME_WORDS, f"{_ASKED_OTHERWISE}{entry.question}")
+                return Hit(entry, HitKind.SAME_WORDS, _ASKED_OTHERWISE)
         return None
 
     def propose(
@@ -189,7 +191,7 @@ class AnswerCache:
             if judgement.verdict is Verdict.VERIFY:
                 doubtful.append((judgement, entry, answer))
             elif judgement.verdict is Verdict.SERVE and (usable := self._usable(entry.key, keys, generation.id, generation)):
-                reason = f"the evidence says that it asks the same as: {entry.question}"
+                reason = "the evidence says that it asks the same as a question before"
                 return Hit(usable, HitKind.VERIFIED, reason, judgement.probability)
         for judgement, entry, answer in sorted(doubtful, key=lambda one: -(one[0].probability or 0.0)):
             if usable := self._usable(entry.key, keys, generation.id, generation):

@@ -52,7 +52,7 @@ def entries(desk: Desk) -> list[CachedAnswer]:
         (QUESTION, "the same question was answered before"),
         ("  how many DAYS of paid leave\nhas everybody", "the same question was answered before"),
         ("Hello, could you please tell me how many days of paid leave everybody has?", None),
-        ("Please, how many days of paid leave has everybody? Thanks!", f"the same was asked in other words: {QUESTION}"),
+        ("Please, how many days of paid leave has everybody? Thanks!", "the same was asked before, in another form"),
     ],
 )
 def test_the_same_question_and_the_same_words_are_answered_without_a_search(again: str, reason: str | None) -> None:
@@ -315,7 +315,7 @@ def test_without_a_model_only_what_the_evidence_proves_is_given_to_other_words()
     for desk in (sure, likely):
         desk.ask(QUESTION)
     hit = sure.ask(REWORDED)
-    assert (rung(hit), hit.steps[0].reason) == (CACHE, f"the evidence says that it asks the same as: {QUESTION}")
+    assert (rung(hit), hit.steps[0].reason) == (CACHE, "the evidence says that it asks the same as a question before")
     assert {line.stage for line in hit.receipt.lines} >= {Stage.EMBED_QUERY, Stage.SEARCH, Stage.CACHE}
     assert hit.receipt.cost_usd == 0
     assert rung(likely.ask(REWORDED)) == "extractive"

@@ -62,6 +62,7 @@ class EndpointSettings(_Section):
     context_tokens: _Positive
     max_output_tokens: _Positive
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    batch: bool = False
 
     @model_validator(mode="after")
     def _leaves_room_for_the_prompt(self) -> Self:

@@ -98,6 +98,11 @@ class OpenAIGenerator:
         usage = read_usage(answer.usage, len(f"{prompt.system}{prompt.user}".encode()), len(text.encode()), max_output_tokens)
         return Completion(text, answer.finish, usage)
 
+    def body(self, prompt: Prompt, max_output_tokens: int) -> dict[str, Any]:
+        """The body of a call that is not streamed, without what the endpoint has refused so far."""
+        whole = _without(self._refused, _body(self._model, prompt, max_output_tokens))
+        return {name: value for name, value in whole.items() if not name.startswith("stream")}
+
     def list_models(self) -> frozenset[str] | None:
         """The models that the endpoint says it has; `None` when it does not say. Spends no tokens.
 

@@ -9,7 +9,7 @@ from typing import Final
 from app.answering.errors import EndpointRefusedError, GenerationError
 from app.answering.generation import Completion, Endpoint, Prompt, TextListener
 from app.costs.ledger import Hold, Ledger, Spender
-from app.costs.pricing import Usage, price_usage
+from app.costs.pricing import Price, Usage, price_usage
 from app.costs.receipts import Stage, Till
 from indexing.tokens import TokenCounter
 
@@ -28,15 +28,50 @@ class CallKind:
     max_output_tokens: int
 
 
-class Calls:
-    """Calls models for one answer. Used by one thread."""
+@dataclass(frozen=True, slots=True)
+class FirstCall:
+    """The call of a model that an answer begins with."""
 
-    def __init__(self, answer_id: str, spender: Spender, ledger: Ledger, till: Till, counter: TokenCounter) -> None:
+    kind: CallKind
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReply:
+    """What a model wrote in a provider's batch for the first call of an answer, and the price that holds there."""
+
+    call: FirstCall
+    completion: Completion
+    model: str
+    price: Price
+
+    def bill(self, till: Till, counter: TokenCounter) -> None:
+        """Put it on the bill: the provider charges for it whether or not it is of use."""
+        prompt, completion = self.call.prompt, self.completion
+        estimate = Usage(counter.count(prompt.system) + counter.count(prompt.user), counter.count(completion.text))
+        usage = completion.usage or estimate
+        kind, cost_usd = self.call.kind, price_usage(usage, self.price)
+        till.paid(kind.stage, kind.rung, self.model, usage, cost_usd, 0.0, estimated=completion.usage is None)
+
+
+class Calls:
+    """Calls models for one answer. Used by one thread. Where the call of a `reply` would be made, that is given instead."""
+
+    def __init__(
+        self,
+        answer_id: str,
+        spender: Spender,
+        ledger: Ledger,
+        till: Till,
+        counter: TokenCounter,
+        reply: BatchReply | None = None,
+    ) -> None:
         self._answer_id = answer_id
         self._spender = spender
         self._ledger = ledger
         self._till = till
         self._counter = counter
+        self._reply = reply
 
     def ask(
         self,
@@ -60,6 +95,10 @@ class Calls:
             BudgetExhaustedError: A limit leaves no room for the call.
             LedgerError: Nothing could be set aside, so nothing was asked.
         """
+        if self._reply and self._reply.call == FirstCall(kind, prompt):
+            completion, self._reply = self._reply.completion, None
+            on_text(completion.text)
+            return completion
         *others, last = endpoints
         for endpoint in others:
             try:
@@ -78,8 +117,7 @@ class Calls:
 
     def _ask(self, kind: CallKind, endpoint: Endpoint, prompt: Prompt, on_text: TextListener) -> Completion:
         cap = min(kind.max_output_tokens, endpoint.max_output_tokens)
-        # Whatever the model's tokenizer, a byte makes at most one token: this bounds what can be billed.
-        most = Usage(len(prompt.system.encode()) + len(prompt.user.encode()) + _FRAME_TOKENS, cap)
+        most = most_usage(prompt, cap)
         counted = self._counter.count(prompt.system) + self._counter.count(prompt.user)
         if counted + cap > endpoint.context_tokens:
             raise EndpointRefusedError(
@@ -112,3 +150,8 @@ class Calls:
         ms = (time.perf_counter() - began) * 1000
         cost_usd = price_usage(usage, endpoint.price)
         self._till.paid(kind.stage, kind.rung, endpoint.model, usage, cost_usd, ms, estimated=estimated)
+
+
+def most_usage(prompt: Prompt, max_output_tokens: int) -> Usage:
+    """The most that a call can be billed for: whatever the model's tokenizer, a byte makes at most one token."""
+    return Usage(len(prompt.system.encode()) + len(prompt.user.encode()) + _FRAME_TOKENS, max_output_tokens)

@@ -1,6 +1,6 @@
 """What a model is asked, and what it gives back: the port to every model endpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -52,11 +52,37 @@ class Generator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a provider is with a batch. `problem` is the provider's reason where it did not take the batch."""
+
+    ended: bool
+    done: int
+    total: int
+    problem: str | None = None
+
+
+class BatchGenerator(Protocol):
+    """One model at one endpoint that answers many prompts within a day, at a lower price. All methods raise `GenerationError`."""
+
+    def submit(self, key: str, prompts: Mapping[str, Prompt], max_output_tokens: int) -> str:
+        """Hand in prompts, each under an id of the caller's; the batch's id at the provider. `key` finds it again."""
+
+    def find(self, key: str) -> str | None:
+        """The id of the batch that was handed in under a key, or `None` when it never arrived."""
+
+    def progress(self, batch_id: str) -> BatchProgress:
+        """How far a batch is."""
+
+    def results(self, batch_id: str, prompts: Mapping[str, Prompt], max_output_tokens: int) -> Mapping[str, Completion]:
+        """What the model wrote, by the caller's ids. Prompts that failed, which a provider does not bill, are missing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """A generator with what the settings say of it.
 
     `name` is the settings' name for it and `model` its model's, both as receipts show them. `context_tokens` is the most that
-    prompt and answer may have together; `max_output_tokens` caps an answer.
+    prompt and answer may have together; `max_output_tokens` caps an answer. `batch` is there where it has a batch API.
     """
 
     name: str
@@ -65,6 +91,7 @@ class Endpoint:
     price: Price | None
     context_tokens: int
     max_output_tokens: int
+    batch: BatchGenerator | None = None
 
 
 @dataclass(frozen=True, slots=True)

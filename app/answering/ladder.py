@@ -8,7 +8,7 @@ from typing import Final
 from app.answering.accounting import Allowance
 from app.answering.answers import Draft, DraftSentence, groundedness
 from app.answering.caching import Doubtful, Hit, HitKind
-from app.answering.calls import CallKind, Calls
+from app.answering.calls import CallKind, Calls, FirstCall
 from app.answering.checking import CheckedSentence, check_reply, judged, unsure_statements
 from app.answering.errors import GenerationError
 from app.answering.events import Decision, Listener, Step, TextPiece
@@ -157,6 +157,15 @@ class Ladder:
             return climb.abstain("the evidence does not carry an answer, and no model is asked")
         return climb.run(attempts, route, verbatim)
 
+    def first_call(self, task: Task) -> FirstCall | None:
+        """The call that a climb would begin with, or `None` when it would call no model."""
+        verbatim = extract(task.evidence, task.context, self._weights)
+        route = choose_first_rung(task.evidence, task.context, verbatim, self._weights, self._settings.extractive_from)
+        attempts = self._attempts(task.allowance.restraint)
+        if not attempts or (verbatim and route.first == EXTRACTIVE):
+            return None
+        return FirstCall(CallKind(Stage.GENERATE, attempts[0].rung, _ANSWER_TOKENS), _prompt(task, task.context))
+
     def verify(self, near: Doubtful, task: Task, calls: Calls) -> Hit | None:
         """Have the cheapest model say, in one word, whether a cached answer is also the new question's; `None` unless it is."""
         if not self.has_models or task.allowance.restraint >= Restraint.FREE_ONLY:
@@ -170,7 +179,7 @@ class Ladder:
             return None
         if not read_yes(completion.text):
             return None
-        return Hit(near.entry, HitKind.VERIFIED, f"a model says that it asks the same as: {near.entry.question}")
+        return Hit(near.entry, HitKind.VERIFIED, "a model says that it asks the same as a question before")
 
     def _attempts(self, restraint: Restraint) -> list[_Attempt]:
         """The rungs that may be tried, from the cheapest up."""
@@ -284,12 +293,10 @@ class _Climb:
         return None
 
     def _reply(self, attempt: _Attempt, context: Context) -> Reply | None:
-        units = render(context.units, self._task.evidence.analysed, numbered=True)
-        prompt = answer_prompt(units, self._task.question, self._task.evidence.query.background)
-        completion = self._ask(CallKind(Stage.GENERATE, attempt.rung, _ANSWER_TOKENS), attempt.endpoints, prompt)
+        kind = CallKind(Stage.GENERATE, attempt.rung, _ANSWER_TOKENS)
+        completion = self._ask(kind, attempt.endpoints, _prompt(self._task, context))
         reply = read_reply(completion.text, cut=completion.finish is Finish.LENGTH)
         if reply is None and completion.finish is Finish.STOP and completion.text.strip():
-            kind = CallKind(Stage.GENERATE, attempt.rung, _ANSWER_TOKENS)
             completion = self._ask(kind, attempt.endpoints, repair_prompt(completion.text), shown=False)
             reply = read_reply(completion.text, cut=completion.finish is Finish.LENGTH)
         return reply
@@ -367,6 +374,11 @@ class _Climb:
         step = Step(rung, decision, reason)
         self._steps.append(step)
         self._tell(step)
+
+
+def _prompt(task: Task, context: Context) -> Prompt:
+    units = render(context.units, task.evidence.analysed, numbered=True)
+    return answer_prompt(units, task.question, task.evidence.query.background)
 
 
 def _ungapped(selection: SelectionSettings) -> SelectionSettings:

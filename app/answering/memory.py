@@ -118,6 +118,10 @@ class Memory:
         finally:
             self._flights.land(key, flight, answer if answer and _may_be_shared(answer) else None)
 
+    def remembers(self, keys: CacheKeys, generation: OpenGeneration) -> bool:
+        """Whether the cache has an answer to just this question, which is neither given nor counted."""
+        return self._cache is not None and self._cache.find(keys, generation.id, generation) is not None
+
     def quick(self, text: str, scope: AccessScope, settings: ContextSettings, serving: str, spender: Spender) -> bytes | None:
         """The bytes of an exact or same-words hit, counted; `None` without one. Never waits."""
         began = time.perf_counter()

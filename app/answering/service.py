@@ -12,7 +12,7 @@ from app.answering.accounting import UNLIMITED, Account, Accounts, Settlement
 from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages
 from app.answering.audits import Audit, Auditor
 from app.answering.caching import Hit, Made, as_given
-from app.answering.calls import Calls
+from app.answering.calls import BatchReply, Calls, FirstCall
 from app.answering.conversation import admit_conversation, resolve
 from app.answering.errors import UnknownLabelError
 from app.answering.events import Listener, nobody
@@ -26,7 +26,7 @@ from app.answering.reviews import draft_from
 from app.answering.routing import CACHE
 from app.answering.serving import IndexHandle, OpenGeneration
 from app.caching.keys import CacheKeys
-from app.costs.baseline import NaiveBaseline
+from app.costs.baseline import NaiveBaseline, NaivePrompt
 from app.costs.ledger import Spender
 from app.costs.receipts import Receipt, Stage, Till
 from indexing.documents import EVERYONE, AccessScope
@@ -51,6 +51,7 @@ class _Asked:
     generation: OpenGeneration
     till: Till
     tell: Listener
+    reply: BatchReply | None = None
 
 
 class AnswerService:
@@ -105,17 +106,68 @@ class AnswerService:
             EmbeddingError: The model cannot be loaded.
             SearchError: The index engine failed.
         """
+        return self._ask(uuid.uuid4().hex, question, scope, spender, Till(), tell, None)
+
+    def first_call(self, question: Question, scope: AccessScope, spender: Spender) -> FirstCall | None:
+        """The call of a model that answering would begin with now; `None` when none would be made. Nothing is billed.
+
+        Raises:
+            QuestionError, ConversationError, UnknownLabelError, ChunkIndexError, EmbeddingError, SearchError: As `ask`.
+        """
+        question, keys, settings = self._admit(question, scope)
+        with self._index.lease() as generation:
+            _refuse_unknown_labels(scope, generation)
+            asked = _Asked("", question, keys, scope, spender, settings, generation, Till(), nobody)
+            if self._memory.remembers(asked.keys, generation):
+                return None
+            vector, found = self._search(asked)
+            task = self._task(asked, found)
+            near = self._memory.propose(asked.keys, vector, task.evidence, generation)
+            return None if near else self._ladder.first_call(task)
+
+    def ask_after_batch(
+        self, answer_id: str, question: Question, scope: AccessScope, spender: Spender, reply: BatchReply | None
+    ) -> Answer:
+        """Answer a question whose first call went through a provider's batch, under the id that money was set aside for.
+
+        The reply is billed in any case, also where the answer takes another way or ends in an error; asking again under the same
+        id bills it no second time. `None` stands for a call that failed. Raises as `ask`.
+        """
         till = Till()
+        if reply:
+            reply.bill(till, self._counter)
+        try:
+            return self._ask(answer_id, question, scope, spender, till, nobody, reply)
+        except BaseException:
+            about = Settlement(question.text, "", None)
+            with self._accounts.open(answer_id, spender, till, NaivePrompt(0, None), about) as account:
+                account.fail()  # changes nothing when it was settled before it failed
+            raise
+
+    def _ask(
+        self,
+        answer_id: str,
+        question: Question,
+        scope: AccessScope,
+        spender: Spender,
+        till: Till,
+        tell: Listener,
+        reply: BatchReply | None,
+    ) -> Answer:
+        question, keys, settings = self._admit(question, scope)
+        with self._index.lease() as generation:
+            _refuse_unknown_labels(scope, generation)
+            asked = _Asked(answer_id, question, keys, scope, spender, settings, generation, till, tell, reply)
+            give, make = partial(self._give, asked), partial(self._make, asked)
+            answer = self._memory.remembered_or_made(asked.keys, generation, give, make)
+        self._measuring.offer(asked.id, answer, asked.keys.query, scope, spender)
+        return answer
+
+    def _admit(self, question: Question, scope: AccessScope) -> tuple[Question, CacheKeys, ContextSettings]:
         question = admit(question, self._max_question_characters)
         query = resolve(question.text, question.conversation and admit_conversation(question.conversation, self._counter))
         settings = self._context_settings()
-        keys = self._memory.keys(query, scope, settings)
-        with self._index.lease() as generation:
-            _refuse_unknown_labels(scope, generation)
-            asked = _Asked(uuid.uuid4().hex, question, keys, scope, spender, settings, generation, till, tell)
-            answer = self._memory.remembered_or_made(keys, generation, partial(self._give, asked), partial(self._make, asked))
-        self._measuring.offer(asked.id, answer, query, scope, spender)
-        return answer
+        return question, self._memory.keys(query, scope, settings), settings
 
     def quick(self, question: Question, scope: AccessScope, spender: Spender) -> bytes | None:
         """The bytes of an answer that was given before and still holds, if that can be told without waiting; else `None`.
@@ -175,7 +227,7 @@ class AnswerService:
             return given, None
         pages = partial(generation.searcher.document_chunks, scope=asked.scope)
         baseline = self._baseline.measure(asked.question.text, task.evidence.passages, generation.id, pages)
-        calls = Calls(asked.id, asked.spender, self._accounts.ledger, till, self._counter)
+        calls = Calls(asked.id, asked.spender, self._accounts.ledger, till, self._counter, asked.reply)
         with self._accounts.open(asked.id, asked.spender, till, baseline, self._about(asked)) as account:
             hit = self._ladder.verify(near, task, calls) if near else None
             if hit:
@@ -222,7 +274,9 @@ class AnswerService:
         return answer
 
     def _task(self, asked: _Asked, found: Candidates) -> Task:
-        allowance = self._accounts.allowance(asked.spender, asked.till) if self._ladder.has_models else UNLIMITED
+        # What a batch has set aside draws near a limit by itself, and a reply that is paid for is read in any case.
+        free = asked.reply or not self._ladder.has_models
+        allowance = UNLIMITED if free else self._accounts.allowance(asked.spender, asked.till)
         with asked.till.free(Stage.CONTEXT):
             evidence = asked.generation.retriever.rank(found)
             context = asked.settings.make_context(evidence, self._weights, self._counter)

@@ -53,21 +53,27 @@ def list_models(settings: Settings, endpoint: EndpointSettings) -> frozenset[str
 
 
 def _endpoint(settings: Settings, endpoint: EndpointSettings, prices: "PriceBook") -> "Endpoint":
+    from app.adapters.openai_batch import OpenAIBatch
     from app.adapters.resilience import ResilientGenerator
     from app.answering.generation import Endpoint
 
+    generator = _generator(settings, endpoint)
     return Endpoint(
         name=endpoint.name,
         model=endpoint.model,
-        generator=ResilientGenerator(endpoint.name, _generator(settings, endpoint)),
+        generator=ResilientGenerator(endpoint.name, generator),
         price=prices.price(endpoint.price_model) if endpoint.price_model else None,
         context_tokens=endpoint.context_tokens,
         max_output_tokens=endpoint.max_output_tokens,
+        batch=OpenAIBatch(endpoint.name, endpoint.url, _key(settings, endpoint), generator.body) if endpoint.batch else None,
     )
 
 
 def _generator(settings: Settings, endpoint: EndpointSettings) -> "OpenAIGenerator":
     from app.adapters.openai_generator import OpenAIGenerator
 
-    key = settings.api_keys[endpoint.api_key_name].get_secret_value() if endpoint.api_key_name else None
-    return OpenAIGenerator(endpoint.name, endpoint.url, key, endpoint.model, endpoint.timeout_s)
+    return OpenAIGenerator(endpoint.name, endpoint.url, _key(settings, endpoint), endpoint.model, endpoint.timeout_s)
+
+
+def _key(settings: Settings, endpoint: EndpointSettings) -> str | None:
+    return settings.api_keys[endpoint.api_key_name].get_secret_value() if endpoint.api_key_name else None

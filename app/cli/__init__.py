@@ -107,11 +107,15 @@ def batch(
     label: Labels = None,
     concurrency: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="How many are answered at once.")] = 4,
     per_minute: Annotated[int | None, typer.Option(metavar="N", min=1, help="How many are begun in a minute.")] = None,
+    provider_batch: Annotated[
+        bool, typer.Option("--provider-batch", help="Use the provider's batch API: cheaper, within a day.")
+    ] = False,
 ) -> None:
     """Answer many questions from a file. Run it again to go on where it stopped."""
     from app.cli.commands import batch as command
 
-    raise typer.Exit(command.run(questions, out, tuple(label or ()), concurrency, per_minute))
+    pace = concurrency, per_minute
+    raise typer.Exit(command.run(questions, out, tuple(label or ()), *pace, provider_batch=provider_batch))
 
 
 @app.command()

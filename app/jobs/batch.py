@@ -79,13 +79,15 @@ class Batch:
         self._next_at = time.monotonic()
         self._done = 0
 
-    def run(self, questions: Iterable[BatchQuestion]) -> Tally:
-        """Ask the questions; used once. After an interrupt (Ctrl-C) nothing new is begun, and what is in flight is finished.
+    def run(self, questions: Iterable[BatchQuestion], tally: Tally | None = None) -> Tally:
+        """Ask the questions, and add them to a tally; used once.
+
+        After an interrupt (Ctrl-C) nothing new is begun, and what is in flight is finished.
 
         Raises:
             Exception: What `ask` or `keep` raised that befalls every row, after what was in flight had been finished.
         """
-        tally, rows = Tally(), iter(questions)
+        tally, rows = tally or Tally(), iter(questions)
         workers: list[Future[None]] = []
         with ThreadPoolExecutor(self._concurrency, "batch") as pool:
             try:

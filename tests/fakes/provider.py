@@ -53,7 +53,8 @@ class FakeProvider:
 
     `answer` makes the text from the request's body. `faults` come over the next calls, one each (`None` for none); `always` over
     every call. `rejects` are parameters that it answers with 400, in the words of `rejection`. `moments` are
-    those of the last call for each user message. Safe to change while it runs.
+    those of the last call for each user message. A batch is worked off as soon as it is looked at, and then has `batch_status`;
+    of each the rows in `batch_failures`, by their number, fail. Safe to change while it runs.
     """
 
     answer: Callable[[Body], str] = lambda _: '{"sentences": [{"text": "It is so.", "units": [1]}]}'
@@ -72,6 +73,10 @@ class FakeProvider:
     headers: list[dict[str, str]] = field(default_factory=list)
     moments: dict[str, Moments] = field(default_factory=dict)
     connections: int = 0
+    batches: dict[str, Body] = field(default_factory=dict)
+    files: dict[str, list[Body]] = field(default_factory=dict)
+    batch_status: str = "completed"
+    batch_failures: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.counter = TiktokenCounter()
@@ -137,6 +142,17 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        match urlsplit(self.path).path.split("/")[1:]:
+            case ["v1", "batches"]:
+                self._json(200, {"object": "list", "data": list(self.script.batches.values()), "has_more": False})
+                return
+            case ["v1", "batches", name]:
+                self._work_off(self.script.batches[name])
+                self._json(200, self.script.batches[name])
+                return
+            case ["v1", "files", name, "content"]:
+                self._whole(200, "application/jsonl", "\n".join(map(json.dumps, self.script.files[name])))
+                return
         match urlsplit(self.path).path:
             case "/bill":
                 self._json(200, asdict(self.script.bill))
@@ -152,10 +168,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self._error(404, "not found", None)
 
     def do_POST(self) -> None:
+        if self.path == "/v1/files":
+            self._take_file()
+            return
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.path == "/faults":
             self.script.faults += [Fault(name) for name in body]
             self._json(200, {})
+            return
+        if self.path == "/v1/batches":
+            self._take_batch(body)
             return
         self.script.requests.append(body)
         self.script.headers.append({name.lower(): value for name, value in self.headers.items()})
@@ -174,6 +196,47 @@ class _Handler(BaseHTTPRequestHandler):
             getattr(self, "_" + fault.name.lower())()
         else:
             self._answer(body, fault)
+
+    def _take_file(self) -> None:
+        sent = self.rfile.read(int(self.headers["content-length"])).decode()
+        name = f"file-{len(self.script.files)}"
+        self.script.files[name] = [json.loads(line) for line in sent.splitlines() if line.startswith("{")]
+        self._json(200, {"id": name, "object": "file"})
+
+    def _take_batch(self, body: Body) -> None:
+        batch = {"id": f"batch-{len(self.script.batches)}", "object": "batch", "status": "in_progress", **body}
+        self.script.batches[batch["id"]] = batch
+        if (fault := self.script.next_fault()) in STATUSES:  # it is there, and nobody is told
+            self._error(STATUSES[fault], "no", None)
+        else:
+            self._json(200, batch)
+
+    def _work_off(self, batch: Body) -> None:
+        if batch["status"] != "in_progress" or self.script.batch_status == "in_progress":
+            return
+        batch["status"] = self.script.batch_status
+        rows = self.script.files[batch["input_file_id"]]
+        if batch["status"] == "failed":
+            batch["errors"] = {"object": "list", "data": [{"message": "it is not to be had"}]}
+            return
+        batch["request_counts"] = {"total": len(rows), "completed": len(rows), "failed": 0}
+        batch["output_file_id"] = f"{batch['id']}-output"
+        self.script.files[batch["output_file_id"]] = [
+            self._batch_row(row) for number, row in enumerate(rows) if number not in self.script.batch_failures
+        ]
+
+    def _batch_row(self, row: Body) -> Body:
+        """One prompt's answer, charged for like a call."""
+        self.script.requests.append(row["body"])
+        text = self.script.answer(row["body"])
+        input_tokens = sum(self.script.counter.count(message["content"]) for message in row["body"]["messages"])
+        output_tokens = self.script.counter.count(text)
+        self.script.charge(calls=1, input_tokens=input_tokens, output_tokens=output_tokens)
+        body = {
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": input_tokens, "completion_tokens": output_tokens},
+        }
+        return {"custom_id": row["custom_id"], "response": {"status_code": 200, "body": body}, "error": None}
 
     def _answer(self, body: Body, fault: Fault | None) -> None:
         input_tokens = sum(self.script.counter.count(message["content"]) for message in body["messages"])

@@ -1,7 +1,9 @@
 """`farthing batch`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 from typing import Final
@@ -10,24 +12,37 @@ from rich.console import Console
 
 from app.answering.answers import Answer
 from app.answering.questions import Question
-from app.bootstrap import build_service
+from app.bootstrap import build_ledger, build_rungs, build_service
 from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli.commands.provider_batch import ProviderRun, open_batch
 from app.cli.figures import amount, counted
 from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, printable
 from app.costs.ledger import Spender, Surface
 from app.errors import CommandError
 from app.jobs.answers_file import AnswersFile
-from app.jobs.batch import Batch, Tally
+from app.jobs.batch import Ask, Batch, Tally
+from app.jobs.provider_batch import record_file
 from app.jobs.questions_file import BatchQuestion, read_questions
 from app.settings import Settings, load_settings
 from indexing.documents import DEFAULT_TENANT, AccessScope, parse_labels
 
 _PHASE: Final = "ask"
+_PHASES: Final = {"prepare": "preparing", "provider": "waiting for the provider", _PHASE: "asking"}
 _SHOWN_FAILED: Final = 20
 
 
-def run(file: Path, out: Path, labels: tuple[str, ...], concurrency: int, per_minute: int | None) -> int:
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    concurrency: int
+    per_minute: int | None
+
+    def batch(self, ask: Ask, answers: AnswersFile, bar: ProgressBar, total: int) -> Batch:
+        """A batch at this pace, which shows how far it is."""
+        return Batch(ask, answers.append, lambda done: bar.update(_PHASE, done, total), self.concurrency, self.per_minute)
+
+
+def run(file: Path, out: Path, labels: tuple[str, ...], concurrency: int, per_minute: int | None, *, provider_batch: bool) -> int:
     """Answer the questions of a file that have no answer yet; the exit status says whether all of them have one now."""
     settings = load_settings()
     if _same(file, out):
@@ -36,8 +51,17 @@ def run(file: Path, out: Path, labels: tuple[str, ...], concurrency: int, per_mi
     with AnswersFile(out) as answers:
         missing = [question for question in questions if not answers.has(question)]
         answered_before = len(questions) - len(missing)
+        record = record_file(out)
+        if record.exists() and not provider_batch:
+            raise CommandError(
+                f"{record} tells of a batch at a provider. Run the same with --provider-batch to take its replies."
+            )
+        pace = _Pace(concurrency, per_minute)
         try:
-            tally = _ask(settings, missing, answers, concurrency, per_minute) if missing else Tally()
+            if provider_batch and (missing or record.exists()):
+                tally = _ask_provider(settings, missing, answers, pace, record)
+            else:
+                tally = _ask(settings, missing, answers, pace) if missing else Tally()
         except KeyboardInterrupt:  # while the index was opened
             tally = Tally(interrupted=True)
     show(tally, answered_before, console(sys.stdout))
@@ -52,9 +76,7 @@ def _same(file: Path, out: Path) -> bool:
     return file.resolve() == out.resolve() or (file.exists() and out.exists() and file.samefile(out))
 
 
-def _ask(
-    settings: Settings, questions: Sequence[BatchQuestion], answers: AnswersFile, concurrency: int, per_minute: int | None
-) -> Tally:
+def _ask(settings: Settings, questions: Sequence[BatchQuestion], answers: AnswersFile, pace: _Pace) -> Tally:
     spender = Spender(Surface.BATCH, person=getuser())
     service = build_service(settings)
 
@@ -65,10 +87,28 @@ def _ask(
         service.warm_up()
         with ProgressBar(console(sys.stderr), {_PHASE: "asking"}) as bar:
             bar.update(_PHASE, 0, len(questions))
-            batch = Batch(ask, answers.append, lambda done: bar.update(_PHASE, done, len(questions)), concurrency, per_minute)
-            return batch.run(questions)
+            return pace.batch(ask, answers, bar, len(questions)).run(questions)
     finally:
         service.close()
+
+
+def _ask_provider(
+    settings: Settings, questions: Sequence[BatchQuestion], answers: AnswersFile, pace: _Pace, record: Path
+) -> Tally:
+    spender, rungs = Spender(Surface.BATCH, person=getuser()), build_rungs(settings)
+    with closing(build_ledger(settings)) as ledger:
+        provider = open_batch(rungs, record, ledger)
+        service = build_service(settings, rungs=rungs, ledger=ledger)
+        try:
+            service.warm_up()
+            with ProgressBar(console(sys.stderr), _PHASES) as bar:
+
+                def ask_all(rows: Sequence[BatchQuestion], ask: Callable[[BatchQuestion], Answer], tally: Tally) -> Tally:
+                    return pace.batch(ask, answers, bar, len(rows)).run(rows, tally)
+
+                return ProviderRun(service, provider, spender, bar.update, ask_all).run(questions)
+        finally:
+            service.close()
 
 
 def show(tally: Tally, answered_before: int, out: Console) -> None:
@@ -95,6 +135,8 @@ def _complain(tally: Tally, left: int, out: Path) -> None:
     """Say why a run ended before its last row, and how it goes on."""
     without = counted(left, "question has", "questions have")
     again = f"{without} no answer yet. Run the same again to go on; {out} keeps what is there."
+    if record_file(out).exists():
+        again = f"{again} The batch goes on at the provider, and that run picks it up."
     if tally.held_back:
         complain(f"{tally.held_back} {again}")
     elif tally.interrupted:

@@ -33,7 +33,12 @@ def bounded_client(bounds: Bounds, timeout_s: float) -> httpx2.Client:
 
     A timeout of the client's own is for one read, so that an endpoint which drips one byte after another would never meet it.
     """
-    client = httpx2.Client(follow_redirects=False, timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, _LONGEST_CONNECT_S)))
+    client = httpx2.Client(
+        follow_redirects=False,
+        timeout=httpx2.Timeout(timeout_s, connect=min(timeout_s, _LONGEST_CONNECT_S)),
+        headers={"accept-encoding": "identity"},
+        event_hooks={"response": [_refuse_encoded]},
+    )
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - a transport of our own would drop proxies
         if isinstance(transport, httpx2.HTTPTransport):
             pool = transport._pool  # noqa: SLF001 - httpx2 does not pass the backend on that its pool takes

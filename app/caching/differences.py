@@ -9,49 +9,13 @@ which question came first: old and new exchanged give the same reasons, turned r
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from app.caching.contrasts import contrasts
+from app.caching.quantities import numbers, qualified
 from indexing.words import STOPWORDS, stems, words
 from retrieval.passages import Query
-
-_NUMBER_WORDS: Final = {
-    word: number
-    for pair in (
-        "half 0.5, two 2, three 3, four 4, five 5, six 6, seven 7, eight 8, nine 9, ten 10, eleven 11, twelve 12, fifteen 15, "
-        "twenty 20, thirty 30, forty 40, fifty 50, sixty 60, ninety 90, hundred 100"
-    ).split(", ")
-    for word, number in [pair.split()]
-}
-_UNITS: Final = {
-    form: unit
-    for unit, forms in {
-        "minutes": "min mins minute minutes",
-        "hours": "h hr hrs hour hours",
-        "days": "d day days",
-        "weeks": "w wk wks week weeks",
-        "months": "mo month months",
-        "years": "yr yrs year years",
-        "percent": "percent pct percentage",
-        "dollars": "dollar dollars usd bucks",
-        "euros": "euro euros eur",
-        "pounds": "pound pounds gbp",
-        "KB": "kb",
-        "MB": "mb megabyte megabytes",
-        "GB": "gb gig gigs gigabyte gigabytes",
-        "TB": "tb terabyte terabytes",
-        "miles": "mile miles",
-        "kilometres": "km kilometer kilometers kilometre kilometres",
-    }.items()
-    for form in forms.split()
-}
-_SIGNS: Final = {"%": " percent ", "$": " dollars ", "€": " euros ", "£": " pounds "}
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
-_FROM_NUMBER_TO_UNIT: Final = 2
-"""Words between a number and its unit: "3 full weeks"."""
 
 _NEGATIONS: Final = frozenset(
     """
@@ -59,6 +23,9 @@ _NEGATIONS: Final = frozenset(
     couldnt wouldnt hasnt havent except excluding
     """.split()
 )
+
+_BOUNDS: Final = re.compile(r"\bno(?:t)? (?:more|less|fewer|longer|later) than\b", re.IGNORECASE)
+"""They deny nothing: "no more than 3" are at most 3."""
 
 _CLAUSE: Final = r"(?:^|[.,;:!?-] *)"
 _ASKING: Final = r"(?:'s| (?:do|does|did|is|are|will|can|should|must))\b"
@@ -78,12 +45,22 @@ _ASKED: Final = tuple(
         ),
         ("an amount", (r"\bhow (?:much|many|large|big|high)\b", r"\bwhat (?:percent|percentage|share|amount)\b")),
         ("a reason", (r"\bwhy\b", r"\bhow come\b", r"\bwhat(?:'s| is) the reason\b")),
-        ("a person or place", (rf"{_CLAUSE}(?:who|whom|whose|where)\b", rf"\b(?:who|whose|where){_ASKING}")),
+        ("a person", (rf"{_CLAUSE}(?:who|whom|whose)\b", rf"\b(?:who|whose){_ASKING}")),
+        ("a place", (rf"{_CLAUSE}where\b", rf"\bwhere{_ASKING}")),
         ("a meaning", (r"\bstands? for\b", r"\bwhat (?:does|do) .*\bmean\b", r"\b(?:meaning|definition) of\b", r"\bdefine\b")),
         ("a way", (r"\bhow (?:do|does|can|should|would|to|could)\b", r"\b(?:steps|procedure|process) (?:for|to)\b")),
     )
 )
-"""What a question wants to hear, where its words commit it: the first kind that fits. "Who" and "where" often ask the same."""
+"""What a question wants to hear, where its words commit it: the first kind that fits."""
+
+_OFTEN_THE_SAME: Final = {"a person", "a place"}
+"""In other words: "Who gets the form?", "Where do I send it?"."""
+
+_QUESTION_WORD: Final = re.compile(
+    r"\b(how (?:much|many|often|long|far|soon|early|late)|how|who(?:m|se)?|where|when|what|which|why)\b"
+)
+_SAME_QUESTION_WORD: Final = {"whom": "who", "which": "what"}
+_YES_OR_NO: Final = re.compile(r"(?:do|does|did|is|are|was|were|can|could|may|must|shall|should|will|would|has|have)\b")
 
 _SAME_SENTENCE: Final = 0.5
 """The share of their words that two questions have in common, in the same order, from which on they are one sentence with
@@ -99,9 +76,6 @@ _SHORTEST_ACRONYM: Final = 3
 _LONGEST_ACRONYM: Final = 6
 _SHORTEST_CLIPPING: Final = 4
 _LEFT_OUT_BY_CLIPPING: Final = 3
-_SHORTEST_INFLECTED: Final = 4
-_LONGEST_PHRASE: Final = 3
-_MOST_SIDES: Final = 100
 
 
 def differences(old: Query, new: Query) -> tuple[str, ...]:
@@ -115,65 +89,6 @@ def differences(old: Query, new: Query) -> tuple[str, ...]:
     return tuple(f"{rule}: {one} / {other}" for rule, find in _RULES.items() for one, other in find(old.text, new.text))
 
 
-@dataclass(frozen=True, slots=True)
-class _Contrasts:
-    """`contrasts.txt`, read. A side is found by its number, `line * _MOST_SIDES + place`; `names` says what it is called.
-
-    `phrases` has each word or phrase in all its forms; `apart` the verbs with a particle that other words may stand before.
-    """
-
-    kinds: tuple[str, ...]
-    names: Mapping[int, str]
-    phrases: Mapping[str, tuple[int, ...]]
-    apart: tuple[tuple[int, re.Pattern[str]], ...]
-
-
-def _numbers(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """Both name numbers, and each has one that the other lacks; or the same number is one of other units."""
-    ours, theirs = _quantities(old), _quantities(new)
-    only_ours, only_theirs = sorted(ours.keys() - theirs.keys()), sorted(theirs.keys() - ours.keys())
-    if only_ours and only_theirs:
-        yield ", ".join(only_ours), ", ".join(only_theirs)
-    for number in sorted(ours.keys() & theirs.keys()):
-        if ours[number] and theirs[number] and ours[number].isdisjoint(theirs[number]):
-            yield f"{number} {min(ours[number])}", f"{number} {min(theirs[number])}"
-
-
-def _quantities(text: str) -> dict[str, set[str]]:
-    """The numbers of a text with the units that follow or, for currencies, precede them."""
-    for sign, word in _SIGNS.items():
-        text = text.replace(sign, word)
-    text = re.sub(r"(?<=\d)(?=[^\W\d_])|-", " ", re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.lower()))
-    tokens = [_NUMBER_WORDS.get(token, token) for token in re.findall(r"\d+(?:\.\d+)?|[^\W\d_]+", text)]
-    found: dict[str, set[str]] = {}
-    for at, token in enumerate(tokens):
-        if _NUMBER.fullmatch(token):
-            around = [*tokens[at + 1 : at + 2 + _FROM_NUMBER_TO_UNIT], *tokens[max(0, at - 1) : at]]
-            unit = next((_UNITS[word] for word in around if word in _UNITS), None)
-            found.setdefault(token, set()).update({unit} if unit else ())
-    return found
-
-
-def _contrasts(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """Words of `contrasts.txt` that exclude one another."""
-    known = _read_contrasts()
-    ours, theirs = _sides(old), _sides(new)
-    for line, kind in enumerate(known.kinds):
-        one, other = ([side for side in sides if side // _MOST_SIDES == line] for sides in (ours, theirs))
-        if one and other and not set(one) & set(other):
-            yield f"{known.names[one[0]]} ({kind})", known.names[other[0]]
-
-
-def _sides(text: str) -> list[int]:
-    """The sides that a text has words of, in order."""
-    known = _read_contrasts()
-    said = [word.removesuffix("'s") for word in words(text.replace("-", " "))]
-    spans = (" ".join(said[at : at + length]) for length in range(1, _LONGEST_PHRASE + 1) for at in range(len(said)))
-    found = {side for span in spans for side in known.phrases.get(span, ())}
-    plain = " ".join(said)
-    return sorted(found | {side for side, pattern in known.apart if pattern.search(plain)})
-
-
 def _negations(old: str, new: str) -> Iterator[tuple[str, str]]:
     """One denies what the other says without denying it."""
     for one, other, turned in ((old, new, False), (new, old, True)):
@@ -185,7 +100,8 @@ def _negations(old: str, new: str) -> Iterator[tuple[str, str]]:
 
 def _denied(text: str) -> set[str]:
     """The stem of the first content word after each negation."""
-    tokens = [token.replace("'", "") for token in words(text.replace("n't", "nt"))]
+    plain = _BOUNDS.sub(" ", text.replace("n't", "nt"))
+    tokens = [token.replace("'", "") for token in words(plain)]
     found: set[str] = set()
     for at, token in enumerate(tokens):
         if token in _NEGATIONS:
@@ -194,10 +110,22 @@ def _denied(text: str) -> set[str]:
 
 
 def _asked(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """Both say what kind of thing they want to hear, and it is not the same."""
+    """Both say what kind of thing they want to hear, and it is not the same; or all but the question word is."""
     ours, theirs = (next((kind for kind, pattern in _ASKED if pattern.search(_lower(text))), None) for text in (old, new))
-    if ours and theirs and ours != theirs:
+    if ours and theirs and ours != theirs and {ours, theirs} != _OFTEN_THE_SAME:
         yield ours, theirs
+    elif (ours is None or ours != theirs) and (_content(old) <= _content(new) or _content(new) <= _content(old)):
+        one, other = _question_word(old), _question_word(new)
+        if one and other and one != other:
+            yield one, other
+
+
+def _question_word(text: str) -> str | None:
+    plain = _lower(text)
+    found = _QUESTION_WORD.search(plain)
+    if found is None:
+        return "yes or no" if _YES_OR_NO.match(plain) else None
+    return _SAME_QUESTION_WORD.get(found[0], found[0])
 
 
 def _names(old: str, new: str) -> Iterator[tuple[str, str]]:
@@ -270,8 +198,9 @@ def _common_in_order(ours: Sequence[str], theirs: Sequence[str]) -> int:
 
 
 _RULES: Final[dict[str, Callable[[str, str], Iterator[tuple[str, str]]]]] = {
-    "number": _numbers,
-    "contrast": _contrasts,
+    "number": numbers,
+    "qualified": qualified,
+    "contrast": contrasts,
     "negation": _negations,
     "asked for": _asked,
     "name": _names,
@@ -289,32 +218,3 @@ def _content(text: str) -> set[str]:
 
 def _lower(text: str) -> str:
     return " ".join(text.replace("’", "'").lower().split())  # noqa: RUF001 - the typographic apostrophe is meant
-
-
-@cache
-def _read_contrasts() -> _Contrasts:
-    content = files("app.caching").joinpath("contrasts.txt").read_text(encoding="utf-8")
-    lines = [line.split(": ", 1) for line in content.splitlines() if line and not line.startswith("#")]
-    names: dict[int, str] = {}
-    phrases: dict[str, tuple[int, ...]] = {}
-    apart: list[tuple[int, re.Pattern[str]]] = []
-    for number, (_, sides) in enumerate(lines):
-        for side, alternatives in enumerate(sides.split(" / "), start=number * _MOST_SIDES):
-            names[side] = alternatives.split(",")[0].strip()
-            for phrase in map(str.strip, alternatives.split(",")):
-                verb, _, particle = phrase.partition(" ~ ")
-                if particle:
-                    apart.append((side, re.compile(rf"\b(?:{'|'.join(_inflected(verb))})(?: \w+){{0,5}} {particle}\b")))
-                else:
-                    phrases.update((form, (*phrases.get(form, ()), side)) for form in _inflected(" ".join(words(phrase))))
-    return _Contrasts(tuple(kind for kind, _ in lines), names, phrases, tuple(apart))
-
-
-def _inflected(phrase: str) -> set[str]:
-    """A word with the endings of nouns and verbs, some of them wrong, which harms nothing; a phrase with a plural."""
-    if " " in phrase:
-        return {phrase, f"{phrase}s"}
-    if len(phrase) < _SHORTEST_INFLECTED:
-        return {phrase}
-    base = phrase.removesuffix("e")
-    return {phrase, f"{phrase}s", *(f"{stem}{ending}" for stem in (base, base + base[-1]) for ending in ("ed", "ing"))}

@@ -1,4 +1,5 @@
 import json
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,18 @@ from retrieval.passages import Query
 
 PIECES = (
     "how many days when who may approve the voucher not without before after turn on off Figma Zoom manager contractor 3 5 hours "
-    "weeks Monday Friday private public Mexico India sick leave why what does it mean maximum minimum GSA DC Chicago ? ,"
+    "weeks more than at least up to until by 5th 2024 in May Monday Friday private public Mexico India sick leave why what does "
+    "it mean maximum minimum GSA DC Chicago ? ,"
 ).split()
 texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map(" ".join)
 
 
 def kinds(old: str, new: str) -> set[str]:
     return {reason.split(": ")[0] for reason in differences(Query(old), Query(new))}
+
+
+MEANINGS = ("", "more than", "fewer than", "at least", "at most")
+DATED = ("on", "before", "after", "until", "by", "since", "not on", "not before")
 
 
 @given(texts, texts)
@@ -61,6 +67,72 @@ def test_each_rule_finds_its_difference(kind: str, old: str, new: str) -> None:
     assert kind in kinds(old, new)
 
 
+@pytest.mark.parametrize("number", ["3 days", "three days", "$25", "a week", "1,500 miles", "40h"])
+@pytest.mark.parametrize(("one", "other"), list(permutations(MEANINGS, 2)))
+def test_the_same_quantity_compared_otherwise_is_another(number: str, one: str, other: str) -> None:
+    assert "qualified" in kinds(f"May I be away for {one} {number}?", f"is it allowed, {other} {number}")
+
+
+@pytest.mark.parametrize(
+    "date", ["5 March", "March 5", "the 5th of March", "Monday", "2024", "May", "next year", "5pm", "end of june"]
+)
+@pytest.mark.parametrize(("one", "other"), list(permutations(DATED, 2)))
+def test_the_same_date_in_another_relation_is_another(date: str, one: str, other: str) -> None:
+    assert "qualified" in kinds(f"Are reports due {one} {date}?", f"must I hand it in {other} {date}, the yearly report")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("more than 3 days", "over 3 days"),
+        ("at least 3 days", "3 days or more"),
+        ("at least 3 days", "3+ days"),
+        ("at most 3 days", "no more than 3 days"),
+        ("up to 3 days", "three days or less"),
+        ("above $25", "> 25 dollars"),
+        ("3 days", "within 3 days"),
+        ("carry over 40 hours", "carry 40 hours over"),
+        ("signed by 2 managers", "2 managers sign"),
+        ("used by 18F", "18F uses it"),
+        ("before 5 March", "prior to March 5th"),
+        ("by Monday", "no later than Monday"),
+        ("until May", "till the end of May"),
+    ],
+)
+def test_a_quantity_in_other_words_is_the_same(one: str, other: str) -> None:
+    assert {"qualified", "negation"}.isdisjoint(kinds(one, other) | kinds(other, one))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a report due in March", "What is reported for May?"),
+        ("a report due on 5 May", "reported in June"),
+        ("a report due in may", "reported in march"),
+        ("a report due May 5th", "5 April, a report?"),
+    ],
+)
+def test_may_is_a_month_where_it_is_not_the_verb(old: str, new: str) -> None:
+    assert "contrast" in kinds(old, new) & kinds(new, old)
+    assert "contrast" not in kinds("May I report in March?", "is a report in April or March something I may do")
+    assert "contrast" not in kinds("May I report it?", "a report in March")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    list(permutations(("Who", "Where", "When", "What", "Why", "How", "How often"), 2)),
+)
+def test_all_but_the_question_word_is_the_same(one: str, other: str) -> None:
+    assert "asked for" in kinds(f"{one} do interns report to?", f"{other} do the interns report to?")
+
+
+def test_whether_is_not_how_and_who_is_not_where_of_the_same() -> None:
+    assert "asked for" in kinds("How can I carry it over?", "Can I carry it over?")
+    assert "asked for" in kinds("Who runs the Berlin office?", "Where is the Berlin office?")
+    assert kinds("Who gets the signed form?", "Where do I send a form that has a signature?") == set()
+    assert kinds("Who approves it?", "By whom is it approved?") == set()
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -69,6 +141,7 @@ def test_each_rule_finds_its_difference(kind: str, old: str, new: str) -> None:
         ("How long can a repo sit idle before it gets archived?", "auto-archive threshold for stale repositories"),
         ("I need 2 weeks off to move, who signs?", "whose approval for a move, two weeks"),
         ("Do uncleared staff report trips abroad?", "no clearance, foreign travel: report it?"),
+        ("Which leave is for 3 days at most?", "leave of no more than three days"),
         ("Is a 3-night stay enough for laundry?", "laundry for three nights"),
     ],
 )

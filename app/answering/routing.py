@@ -25,10 +25,10 @@ that more context does not help but a better model may. Between them more contex
 
 Source:
     `eval/benchmarks/ladder.py`, gpt-5-mini and gpt-5, three draws. A correct, grounded answer shall cost at most a tenth of what
-    the naive prompt on the strong model pays for a correct one. On handbook-gitlab it costs 10.0 % with 0.7, 9.6 % with 0.75,
-    9.1 % with 0.8; judged on handbook-18f, 0.75 costs 9.4 %. Climbing after every failed draft costs 31 % there, and answers 117
-    of 141 questions instead of 112. From 0.9 on, a wide context saved none of 4 failed drafts; with a small model that fails one
-    question in ten, the strong one saved 9 of 28.
+    the naive prompt on the strong model pays for a correct one. On handbook-gitlab it cost 10.0 % with 0.7, 9.6 % with 0.75 and
+    9.1 % with 0.8 when this was chosen; with the ground check as it is now, 0.75 costs 9.2 % there and, judged on handbook-18f,
+    8.4 %. Climbing after every failed draft cost 31 % there, for 5 more of 141 answers. From 0.9 on, a wide context saved none of
+    4 failed drafts; with a small model that fails one question in ten, the strong one saved 9 of 28.
 """
 
 

@@ -7,13 +7,14 @@ from typing import Final
 from app.caching.entries import CachedAnswer, CitedDocument
 from indexing.documents import Chunk
 from retrieval.passages import Passage
+from retrieval.selection import NARROW
 
 REMEMBERED_PASSAGES: Final = 32
 """How many of the passages found for a question an entry remembers."""
 
-_READ: Final = 20
-"""An abstention is over when one of so many best passages is new: an answer reads at most so many (`retrieval.selection.WIDE`).
-Fewer than are remembered, since some move up as others go.
+_READ: Final = NARROW
+"""An abstention is over when one of so many best passages is new: most answers read no more. One that outlives its reason is no
+wrong answer, and it is kept for minutes only. Fewer than are remembered, since some move up as others go.
 """
 
 _ID_DIGITS: Final = 12

@@ -16,7 +16,7 @@ from app.answering.events import Decision, Step
 from app.answering.holding import same_versions, why_outdated
 from app.answering.routing import CACHE
 from app.answering.serving import OpenGeneration
-from app.caching.agreement import Cited, Proposal
+from app.caching.agreement import Cited, Proposal, units_near_the_top
 from app.caching.cached_questions import CachedQuestions
 from app.caching.calibration import Calibration
 from app.caching.entries import CachedAnswer, CitedDocument, CitedUnit, EntryKind
@@ -182,7 +182,7 @@ class AnswerCache:
             return None
         settings, calibration = self._settings, self._calibration()
         doubtful: list[tuple[Judgement, CachedAnswer, Answered]] = []
-        for entry in self._near(keys, vector):
+        for entry in self._near(keys, vector, evidence):
             answer = self._codec.decode(entry.body)
             if not isinstance(answer, Answered):
                 continue
@@ -290,9 +290,10 @@ class AnswerCache:
         if newest == entry.generation:
             self._store.put(entry)
 
-    def _near(self, keys: CacheKeys, vector: NDArray[np.float32]) -> list[CachedAnswer]:
-        """The nearest questions, each answer once: what was asked with the same rights before what others asked."""
-        near = [self._store.get(neighbour.key) for neighbour in self._questions.nearest(keys.tenant, vector, _NEIGHBOURS)]
+    def _near(self, keys: CacheKeys, vector: NDArray[np.float32], evidence: Evidence) -> list[CachedAnswer]:
+        """The nearest questions whose answers cite what was found, each answer once: first those asked with the same rights."""
+        found, neighbours = units_near_the_top(evidence), self._questions.nearest(keys.tenant, vector, _NEIGHBOURS)
+        near = [self._store.get(neighbour.key) for neighbour in neighbours if not found.isdisjoint(neighbour.units)]
         known = [entry for entry in near if entry and entry.kind is not EntryKind.WRONG and same_versions(entry, keys)]
         known.sort(key=lambda entry: entry.labels != keys.labels)
         answers = {entry.id: entry for entry in reversed(known)}

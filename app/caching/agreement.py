@@ -74,6 +74,12 @@ class Agreement:
         return tuple(f"evidence: nothing cited speaks of {word!r}" for word in self.unexplained_names)
 
 
+def units_near_the_top(evidence: Evidence) -> frozenset[str]:
+    """The units of the best passages. An answer that cites none of them is dropped, so it need not be looked at at all."""
+    best = [passage.chunk for passage in evidence.passages[:NEAR_THE_TOP]]
+    return frozenset(chunk.unit_id(position) for chunk in best for position in range(len(chunk.units)))
+
+
 def agreement(proposal: Proposal, evidence: Evidence) -> Agreement:
     """Compare a proposal with what was found for a new question."""
     ranks = _ranks(proposal, evidence)

@@ -18,10 +18,11 @@ _NO_VECTOR: Final = np.empty(0, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A cached question near another one: the key of its entry, and the cosine of the two."""
+    """A cached question near another one: the key of its entry, the cosine of the two, and the units that its answer cites."""
 
     key: bytes
     cosine: float
+    units: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class CachedQuestions:
             cosines = np.einsum("ij,j->i", rows.matrix[: len(rows.keys)], vector)
             best = np.argpartition(-cosines, limit - 1)[:limit] if limit < len(cosines) else np.arange(len(cosines))
             ranked = best[np.argsort(-cosines[best], kind="stable")]
-            return tuple(Neighbour(rows.keys[row], float(cosines[row])) for row in ranked)
+            return tuple(Neighbour(rows.keys[row], float(cosines[row]), self._cited[rows.keys[row]]) for row in ranked)
 
     def _take_in(self) -> Changes:
         changes = self._store.changes_since(self._mark)
@@ -108,6 +109,7 @@ class CachedQuestions:
         self._by_tenant: dict[tuple[str, int], _Rows] = {}
         self._by_words: defaultdict[tuple[str, bytes], set[bytes]] = defaultdict(set)
         self._places: dict[bytes, tuple[tuple[str, int], int, tuple[str, bytes]]] = {}
+        self._cited: dict[bytes, frozenset[str]] = {}
 
     def _add(self, entry: CachedAnswer) -> None:
         vector = entry.question_vector if entry.proposable and entry.kind in _PROPOSED else _NO_VECTOR
@@ -120,12 +122,14 @@ class CachedQuestions:
         rows.keys.append(entry.key)
         self._by_words[words].add(entry.key)
         self._places[entry.key] = (group, row, words)
+        self._cited[entry.key] = frozenset(unit.id for unit in entry.units)
 
     def _forget(self, key: bytes) -> None:
         """Take a question out; the last row moves to its place."""
         place = self._places.pop(key, None)
         if place is None:
             return
+        del self._cited[key]
         group, row, words = place
         self._by_words[words].discard(key)
         if not self._by_words[words]:

@@ -265,8 +265,8 @@ class AnswerService:
 
     @staticmethod
     def _write_out(asked: _Asked, known: Known, account: Account) -> Answer:
-        with asked.till.free(Stage.CACHE):
-            grounded = known.answer.groundedness if isinstance(known.answer, Answered) else None
+        asked.till.rest(Stage.CACHE)
+        grounded = known.answer.groundedness if isinstance(known.answer, Answered) else None
         receipt = account.settle((CACHE,), grounded)
         answer = as_given(known.answer, asked.question.text, known.reason, receipt)
         for step in answer.steps:

@@ -108,6 +108,11 @@ class Till:
         yield
         self._lines.append(ReceiptLine(self._bill_as or stage, 0, 0, Decimal(0), _ms_since(began), rung=rung))
 
+    def rest(self, stage: Stage) -> None:
+        """Write down, as a free step, the time that no line accounts for yet."""
+        ms = max(0.0, _ms_since(self._began) - sum(line.ms for line in self._lines))
+        self._lines.append(ReceiptLine(self._bill_as or stage, 0, 0, Decimal(0), ms))
+
     def paid(
         self, stage: Stage, rung: str, model: str, usage: Usage, cost_usd: Decimal | None, ms: float, *, estimated: bool
     ) -> None:

@@ -43,3 +43,15 @@ def test_the_till_times_free_steps_in_order() -> None:
     assert bill.lines[0].ms >= 10
     assert bill.ms >= sum(line.ms for line in bill.lines)
     assert bill.cost_usd == 0
+
+
+def test_what_no_line_accounts_for_can_be_written_down_too() -> None:
+    till = Till()
+    with till.free(Stage.SEARCH):
+        time.sleep(0.002)
+    time.sleep(0.003)
+    till.rest(Stage.CACHE)
+    receipt = till.settle(NaivePrompt(0, None))
+
+    assert [line.stage for line in receipt.lines] == [Stage.SEARCH, Stage.CACHE]
+    assert 3.0 <= receipt.lines[1].ms <= receipt.ms - 2.0

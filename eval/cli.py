@@ -2,22 +2,27 @@
 
 import json as json_format
 import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
+from app.answering.generation import Rungs
 from app.answering.profiles import Profile, ProfileError, ProfileStore, require_same_model
 from app.bootstrap import build_embedder
 from app.cli import INTERRUPTED, OK, PARTLY
 from app.cli.progress import ProgressBar
-from app.cli.rendering import complain, console, printable, table
+from app.cli.rendering import complain, console, dollars, printable, table
+from app.costs.errors import CostsError
 from app.settings import load_settings
 from eval.arms import ARMS, FARTHING, SMALLER_K
 from eval.caching_calibration import calibrate_dataset
 from eval.compare import compare_runs
 from eval.gate import check_baseline, read_baselines
-from eval.questions import make_questions, write_questions
+from eval.question_writing import open_question_writer
+from eval.questions import HEADING, make_questions, write_questions
 from eval.report import percent
 from eval.run import default_out, run_dataset, write_run
 from eval.terminal import PHASES, show_calibration, show_comparison, show_gate, show_run, show_tuning, warn
@@ -166,17 +171,40 @@ def calibrate_cache(
 def make_questions_command(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder of documents, or one document.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="A new file; stdout by default.")] = None,
+    no_model: Annotated[bool, typer.Option("--no-model", help="Ask no model: headings and sentences only.")] = False,  # noqa: FBT002 - as above
 ) -> None:
-    """Draft questions from headings and sentences, each marked for a person to review."""
-    rows = make_questions(load_settings(), path)
+    """Draft questions, each marked for a person to review: a model writes them if one is configured, else headings do."""
+    settings, made, status = load_settings(), list[dict[str, Any]](), OK
+    with open_question_writer(settings, Rungs() if no_model else None) as writer:
+        try:
+            with ProgressBar(console(sys.stderr), PHASES) as bar:
+                drafts = _kept(make_questions(settings, path, bar, writer), made)
+                if out is None:
+                    deque(drafts, maxlen=0)
+                else:
+                    write_questions(drafts, out)
+        except CostsError as error:  # such as a budget that leaves no room
+            complain(f"{error} The drafts made until then are there.")
+            status = PARTLY
+        except KeyboardInterrupt:
+            complain("Interrupted. The drafts made until then are there.")
+            status = INTERRUPTED
     if out is None:
-        for row in rows:
+        for row in made:
             print(json_format.dumps(row, ensure_ascii=False))  # noqa: T201 - results go to stdout
-    else:
-        write_questions(rows, out)
     complain(
-        f"{len(rows)} drafts. Review each and remove its `review` mark; `farthing eval run` counts those that still have it."
+        f"{len(made)} drafts. Review each and remove its `review` mark; `farthing eval run` counts those that still have it."
     )
+    if writer:
+        by_model = sum(row["made_by"] != HEADING for row in made)
+        complain(f"A model wrote {by_model} of them, for {dollars(writer.cost_usd)}, which is in the ledger under `eval`.")
+    raise typer.Exit(status)
+
+
+def _kept(rows: Iterable[dict[str, Any]], made: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        made.append(row)
+        yield row
 
 
 @tune_app.command()

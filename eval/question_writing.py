@@ -31,7 +31,7 @@ from indexing.documents import PREFACE, Chunk
 from indexing.plain_text import plain_text
 from indexing.tokens import TokenCounter
 
-_REPLY_TOKENS: Final = 400
+_REPLY_TOKENS: Final = 600
 _VERSION_DIGITS: Final = 12
 _BETWEEN: Final = "---\n"
 

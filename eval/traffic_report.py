@@ -13,6 +13,7 @@ from rich.console import Console
 
 from app.answering.caching import HitKind
 from app.caching.calibration import upper_bound
+from app.cli.figures import print_whole
 from app.cli.rendering import dollars, printable, table
 from app.costs.pricing import plain_usd
 from app.costs.receipts import sum_usd
@@ -101,7 +102,7 @@ def show_replay(content: Mapping[str, Any], out: Console) -> None:
     rows = table(*COLUMNS)
     for name in content["arms"]:
         rows.add_row(*_cells(content, name))
-    out.print(rows)
+    print_whole(rows, out)
     for note in NOTES:
         out.print(note)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +25,8 @@ from app.costs.receipts import Receipt, ReceiptLine, Stage
 Account: TypeAlias = tuple[str, str, str, str]
 """Payer, name, period and the day that the period begins: one row of what the budgets have used."""
 
+_HOLD: Final = sa.insert(HOLDS)
+_LINE: Final = sa.insert(ENTRY_LINES)
 _HIT_SUMS: Final = ("hits", "saved_pico_usd", "unknown_saved", "abstained")
 _LOST: Final = "The process died before it settled: booked at the most that the answer can have cost."
 
@@ -38,6 +40,27 @@ class Change:
     held_pico_usd: int = 0
     held_tokens: int = 0
     unknown_entries: int = 0
+
+
+class _Statements:
+    """Inserts that say what to do about a row that is there already: both databases can, each by a construct of its own.
+
+    Made once: making a statement takes longer than SQLite does to run it.
+    """
+
+    def __init__(self, insert: Callable[[sa.Table], Any]) -> None:
+        self.append = insert(ENTRIES).on_conflict_do_nothing(index_elements=[ENTRIES.c.id]).returning(ENTRIES.c.number)
+        used_columns = [column.name for column in BUDGET_USE.c if not column.primary_key]
+        self.book = _adding(insert(BUDGET_USE), BUDGET_USE, used_columns).returning(*BUDGET_USE.c)
+        self.add_hits = _adding(insert(CACHE_HITS), CACHE_HITS, _HIT_SUMS)
+
+
+def _adding(insert: Any, table: sa.Table, columns: Iterable[str]) -> Any:
+    added = {name: table.c[name] + insert.excluded[name] for name in columns}
+    return insert.on_conflict_do_update(index_elements=[*table.primary_key], set_=added)
+
+
+_STATEMENTS: Final = {"sqlite": _Statements(sqlite.insert), "postgresql": _Statements(postgresql.insert)}
 
 
 def accounts(spender: Spender, at: datetime) -> list[Account]:
@@ -60,17 +83,16 @@ def set_aside(connection: Connection, hold: Hold, at: datetime, instance: str) -
     pico = to_pico(hold.cost_usd)
     change = Change(held_pico_usd=pico or 0, held_tokens=hold.tokens)
     rows = _book(connection, dict.fromkeys(accounts(hold.spender, at), change))
-    connection.execute(
-        sa.insert(HOLDS).values(
-            answer_id=hold.answer_id,
-            instance=instance,
-            at_us=to_us(at),
-            cost_pico_usd=pico,
-            tokens=hold.tokens,
-            until_us=None if hold.until is None else to_us(hold.until),
-            **_spender_columns(hold.spender),
-        )
-    )
+    row = {
+        "answer_id": hold.answer_id,
+        "instance": instance,
+        "at_us": to_us(at),
+        "cost_pico_usd": pico,
+        "tokens": hold.tokens,
+        "until_us": None if hold.until is None else to_us(hold.until),
+        **_spender_columns(hold.spender),
+    }
+    connection.execute(_HOLD, row)
     held = Decimal(0) if hold.cost_usd is None else hold.cost_usd
     after = {(row.payer, row.name, row.period, row.period_start): used(row) for row in rows}
     return {
@@ -127,48 +149,41 @@ def add_hits(connection: Connection, hits: Mapping[HitGroup, HitSum]) -> None:
     # In one order always, so that two processes never wait for each other.
     rows = sorted((_hit_columns(group, found) for group, found in hits.items()), key=lambda row: (row["day"], row["group_hash"]))
     if rows:
-        insert = _insert(connection, CACHE_HITS)
-        added = {name: CACHE_HITS.c[name] + insert.excluded[name] for name in _HIT_SUMS}
-        connection.execute(insert.on_conflict_do_update(index_elements=[*CACHE_HITS.primary_key], set_=added), rows)
+        connection.execute(_statements(connection).add_hits, rows)
 
 
 def _append(connection: Connection, entry: Entry, *, keep_text: bool) -> bool:
     receipt = entry.receipt
-    statement = (
-        _insert(connection, ENTRIES)
-        .values(
-            id=entry.id,
-            at_us=to_us(entry.at),
-            question_hash=entry.question_hash,
-            outcome=entry.outcome.value,
-            rung_path=json.dumps(entry.rung_path),
-            last_rung=entry.rung_path[-1] if entry.rung_path else None,
-            groundedness=entry.groundedness,
-            generation=entry.generation,
-            prices=entry.prices,
-            prompt=entry.prompt,
-            profile=entry.profile,
-            input_tokens=receipt.input_tokens,
-            output_tokens=receipt.output_tokens,
-            cached_input_tokens=sum(line.cached_input_tokens for line in receipt.lines),
-            cost_pico_usd=to_pico(receipt.cost_usd),
-            known_pico_usd=_known_pico(receipt),
-            baseline_tokens=receipt.baseline.input_tokens,
-            baseline_pico_usd=to_pico(receipt.baseline.cost_usd),
-            saved_pico_usd=to_pico(receipt.saved_usd),
-            ms=receipt.ms,
-            notes=json.dumps(receipt.notes),
-            **_spender_columns(entry.spender),
-        )
-        .on_conflict_do_nothing(index_elements=[ENTRIES.c.id])
-        .returning(ENTRIES.c.number)
-    )
-    number = connection.execute(statement).scalar()
+    row = {
+        "id": entry.id,
+        "at_us": to_us(entry.at),
+        "question_hash": entry.question_hash,
+        "outcome": entry.outcome.value,
+        "rung_path": json.dumps(entry.rung_path),
+        "last_rung": entry.rung_path[-1] if entry.rung_path else None,
+        "groundedness": entry.groundedness,
+        "generation": entry.generation,
+        "prices": entry.prices,
+        "prompt": entry.prompt,
+        "profile": entry.profile,
+        "input_tokens": receipt.input_tokens,
+        "output_tokens": receipt.output_tokens,
+        "cached_input_tokens": sum(line.cached_input_tokens for line in receipt.lines),
+        "cost_pico_usd": to_pico(receipt.cost_usd),
+        "known_pico_usd": _known_pico(receipt),
+        "baseline_tokens": receipt.baseline.input_tokens,
+        "baseline_pico_usd": to_pico(receipt.baseline.cost_usd),
+        "saved_pico_usd": to_pico(receipt.saved_usd),
+        "ms": receipt.ms,
+        "notes": json.dumps(receipt.notes),
+        **_spender_columns(entry.spender),
+    }
+    number = connection.execute(_statements(connection).append, row).scalar()
     if number is None:
         return False
     if receipt.lines:
         lines = [_line_columns(number, position, line) for position, line in enumerate(receipt.lines)]
-        connection.execute(sa.insert(ENTRY_LINES), lines)
+        connection.execute(_LINE, lines)
     if keep_text and entry.question is not None:
         connection.execute(sa.insert(QUESTION_TEXTS).values(entry_number=number, question=entry.question))
     return True
@@ -235,10 +250,7 @@ def _book(connection: Connection, changes: dict[Account, Change]) -> Sequence[Ro
         }
         for (payer, name, period, start), change in sorted(changes.items(), key=lambda item: item[0])
     ]
-    insert = _insert(connection, BUDGET_USE)
-    keys = [column.name for column in BUDGET_USE.primary_key]
-    added = {column.name: column + insert.excluded[column.name] for column in BUDGET_USE.c if column.name not in keys}
-    return connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=added).returning(*BUDGET_USE.c), rows).all()
+    return connection.execute(_statements(connection).book, rows).all()
 
 
 def _hit_columns(group: HitGroup, hits: HitSum) -> dict[str, Any]:
@@ -254,9 +266,8 @@ def _hit_columns(group: HitGroup, hits: HitSum) -> dict[str, Any]:
     }
 
 
-def _insert(connection: Connection, table: sa.Table) -> Any:
-    """An INSERT that can say what to do about a row that is there already: both databases can, each by a construct of its own."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+def _statements(connection: Connection) -> _Statements:
+    return _STATEMENTS[connection.dialect.name]
 
 
 def _lost_entry(answer_id: str, holds: Iterable[Row[Any]]) -> Entry:

@@ -1,14 +1,17 @@
 """The second flow, read aloud: question to answer, citations and receipt."""
 
+import threading
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answering.accounting import UNLIMITED, Account, Accounts, Settlement
+from app.answering.accounting import UNLIMITED, Account, Accounts, Allowance, Settlement
 from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages
 from app.answering.audits import Audit, Auditor
 from app.answering.caching import Hit, Made, as_given
@@ -36,6 +39,10 @@ from retrieval.followups import embed_query
 from retrieval.passages import Query
 from retrieval.retriever import Candidates
 from retrieval.weights import Weights
+
+_SEARCHES_AT_ONCE: Final = 2
+"""One is in the model while the other is in the interpreter. More hold each other up: eight questions at once took 65 to 80 ms
+each without turns, 50 with them (`eval/benchmarks/overhead.py`, the fast provider)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,7 @@ class AnswerService:
         self._max_question_characters = max_question_characters
         self._auditor = auditor
         self._searches = searches
+        self._turns = threading.Semaphore(_SEARCHES_AT_ONCE)
 
     def ask(self, question: Question, scope: AccessScope, spender: Spender, tell: Listener = nobody) -> Answer:
         """Answer a question, or abstain.
@@ -120,8 +128,7 @@ class AnswerService:
             asked = _Asked("", question, keys, scope, spender, settings, generation, Till(), nobody)
             if self._memory.remembers(asked.keys, generation):
                 return None
-            vector, found = self._search(asked)
-            task = self._task(asked, found)
+            vector, task = self._search(asked)
             near = self._memory.propose(asked.keys, vector, task.evidence, generation)
             return None if near else self._ladder.first_call(task)
 
@@ -217,8 +224,7 @@ class AnswerService:
     def _make(self, asked: _Asked) -> tuple[Answer, Made | None]:
         """Answer from the evidence: by a cached answer that it proves, else up the ladder."""
         till, generation = asked.till, asked.generation
-        vector, found = self._search(asked)
-        task = self._task(asked, found)
+        vector, task = self._search(asked)
         near = self._memory.propose(asked.keys, vector, task.evidence, generation)
         audit = self._auditor.draw(near, task, asked.spender, self._about(asked)) if near and self._auditor else None
         if isinstance(near, Hit):
@@ -241,17 +247,19 @@ class AnswerService:
         answer = _answer(asked, climbed, task, receipt)
         return answer, Made(answer, climbed.draft, task.evidence, vector, generation)
 
-    def _search(self, asked: _Asked) -> tuple[NDArray[np.float32], Candidates]:
-        """The query's vector, and what is found: searched for once, however often it is asked in a short time."""
-        query, generation, searches = asked.keys.query, asked.generation, self._searches
-        with asked.till.free(Stage.EMBED_QUERY):
-            known = searches.get(query, asked.scope, generation.id) if searches else None
-            vector = known[0] if known else embed_query(query, self._embedder.embed_query)
-        with asked.till.free(Stage.SEARCH):
-            found = known[1] if known else generation.retriever.find(query, vector, asked.scope)
-        if searches and not known:
-            searches.add(generation.id, asked.scope, vector, found)
-        return vector, found
+    def _search(self, asked: _Asked) -> tuple[NDArray[np.float32], Task]:
+        """The query's vector, and what there is to answer from. Waiting for a turn counts as time to embed the query."""
+        allowance = self._allowance(asked)
+        with ExitStack() as turn:
+            with asked.till.free(Stage.EMBED_QUERY):
+                turn.enter_context(self._turns)
+                known = self._searches.get(asked.keys.query, asked.scope, asked.generation.id) if self._searches else None
+                vector = known[0] if known else embed_query(asked.keys.query, self._embedder.embed_query)
+            with asked.till.free(Stage.SEARCH):
+                found = known[1] if known else asked.generation.retriever.find(asked.keys.query, vector, asked.scope)
+            if self._searches and not known:
+                self._searches.add(asked.generation.id, asked.scope, vector, found)
+            return vector, self._task(asked, found, allowance)
 
     def _hand_in(self, audit: Audit | None) -> None:
         if audit and self._auditor:
@@ -273,10 +281,12 @@ class AnswerService:
             asked.tell(step)
         return answer
 
-    def _task(self, asked: _Asked, found: Candidates) -> Task:
+    def _allowance(self, asked: _Asked) -> Allowance:
         # What a batch has set aside draws near a limit by itself, and a reply that is paid for is read in any case.
         free = asked.reply or not self._ladder.has_models
-        allowance = UNLIMITED if free else self._accounts.allowance(asked.spender, asked.till)
+        return UNLIMITED if free else self._accounts.allowance(asked.spender, asked.till)
+
+    def _task(self, asked: _Asked, found: Candidates, allowance: Allowance) -> Task:
         with asked.till.free(Stage.CONTEXT):
             evidence = asked.generation.retriever.rank(found)
             context = asked.settings.make_context(evidence, self._weights, self._counter)

@@ -2,11 +2,12 @@
 
     python -m eval.benchmarks.overhead [--questions 48] [--rounds 5] [--at-once 8]
 
-Run in the repository, whose tests bring a provider that takes a set time: a process of its own on loopback, 100 ms to the first
-token and 2 ms for each further one. Indexes the manual into a home of its own below FARTHING_HOME, starts `farthing serve`, and
-streams every question once to warm up, then in rounds. Provider and callers read one clock, so that each answer is compared with
-its own call: the overhead is the caller's time less the provider's, and the delay of the first text is how long after the
-provider's first token the caller had it. A model's reply is JSON, so two of its tokens come before the first text.
+Run in the repository, whose tests bring a provider that takes a set time, a process of its own on loopback: 400 ms to the first
+token and 10 ms for each further one, and then one five times as fast, with which the service is asked three times as often.
+Indexes the manual into a home of its own below FARTHING_HOME, starts `farthing serve`, and streams every question once to warm
+up, then in rounds. Provider and callers read one clock, so that each answer is compared with its own call: the overhead is the
+caller's time less the provider's. A model's reply is JSON, whose third token is the first of the text: the delay of the first
+text is how long after that token the caller had it.
 """
 
 import argparse
@@ -36,8 +37,18 @@ from indexing.planning import NoProgress
 from indexing.sync import sync
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_FIRST_TOKEN_MS: Final = 100
-_TOKEN_MS: Final = 2
+_TOKENS_BEFORE_TEXT: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How long a provider takes to its first token, and for each further one."""
+
+    first_token_ms: int
+    token_ms: int
+
+
+_SPEEDS: Final = (Speed(400, 10), Speed(100, 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +74,12 @@ class Round:
 class Provider:
     """The provider's process."""
 
-    def __init__(self) -> None:
+    def __init__(self, speed: Speed) -> None:
         command = [sys.executable, "-m", "tests.fakes.provider", "--answer", "eval.benchmarks.overhead:answer"]
-        timing = ["--first-token-ms", str(_FIRST_TOKEN_MS), "--token-ms", str(_TOKEN_MS)]
+        timing = ["--first-token-ms", str(speed.first_token_ms), "--token-ms", str(speed.token_ms)]
         self._process = subprocess.Popen([*command, *timing], cwd=_ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
+        self.speed = speed
         self.url = self._process.stdout.readline().strip()
 
     def moments(self) -> dict[str, dict[str, float]]:
@@ -129,7 +141,7 @@ def run_round(port: int, provider: Provider, questions: Sequence[str], at_once: 
     for one in single:
         told = moments[one.question]
         overheads.append(1000 * ((one.ended - one.began) - (told["ended"] - told["began"])))
-        delays.append(1000 * (one.first - told["first"]))
+        delays.append(1000 * (one.first - told["first"]) - _TOKENS_BEFORE_TEXT * provider.speed.token_ms)
     return Round(overheads, delays, single)
 
 
@@ -144,16 +156,21 @@ def main() -> None:
     build_index(load_settings(home=home))
     lines = (_ROOT / "eval" / "datasets" / "manual" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line)["question"] for line in lines[: arguments.questions]]
-    provider = Provider()
+    for speed in _SPEEDS:
+        _show(run(home, speed, questions, arguments.rounds, arguments.at_once), speed, arguments.at_once)
+
+
+def run(home: Path, speed: Speed, questions: Sequence[str], rounds: int, at_once: int) -> list[Round]:
+    """Start provider and service, warm up, and ask."""
+    provider = Provider(speed)
     service = _start(home, provider.url)
     try:
         service.seconds_until("/ready")
-        run_round(service.port, provider, questions, arguments.at_once)
-        rounds = [run_round(service.port, provider, questions, arguments.at_once) for _ in range(arguments.rounds)]
+        run_round(service.port, provider, questions, at_once)
+        return [run_round(service.port, provider, questions, at_once) for _ in range(rounds)]
     finally:
         service.stop()
         provider.stop()
-    _show(rounds, arguments.at_once)
 
 
 def _start(home: Path, url: str) -> Service:
@@ -167,15 +184,16 @@ def _start(home: Path, url: str) -> Service:
     return Service(home)
 
 
-def _show(rounds: Sequence[Round], at_once: int) -> None:
+def _show(rounds: Sequence[Round], speed: Speed, at_once: int) -> None:
     lines = [line for one in rounds for heard in one.heard for line in heard.lines if line["model"] is None]
     count = sum(len(one.heard) for one in rounds)
-    table = Table(title=f"{count} answers of one call each, {at_once} at once, {len(rounds)} rounds")
+    provider = f"{speed.first_token_ms} ms to the first token, {speed.token_ms} ms a token"
+    table = Table(title=f"{provider}: {count} answers of one call each, {at_once} at once, {len(rounds)} rounds")
     for column in ("what", "p50, median of rounds", "lowest and highest", "p95", "to reach (p50)"):
         table.add_column(column, justify="left" if column == "what" else "right")
     rows = (
         ("overhead per answer", [one.overheads for one in rounds], "30 ms"),
-        ("first text after the first token", [one.delays for one in rounds], "15 ms"),
+        ("first text after its first token", [one.delays for one in rounds], "15 ms"),
     )
     for title, by_round, target in rows:
         medians = [statistics.median(times) for times in by_round]

@@ -14,6 +14,7 @@ def configure_logging() -> None:
     structlog.configure(
         processors=[structlog.processors.add_log_level, timestamp, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up for each event: once a stream has been exchanged and closed, writing to it would fail whoever logs.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")

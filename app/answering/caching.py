@@ -57,7 +57,15 @@ _ASKED_BEFORE: Final = "the same question was answered before"
 _ASKED_OTHERWISE: Final = "the same was asked before, in another form"
 """It is not said in which: how somebody else put a question is nobody's business."""
 
-SHARED_REASON: Final = "it was just being answered"
+
+@dataclass(frozen=True, slots=True)
+class CacheStep(Step):
+    """The only step of an answer that is given without being made; `kind` is how it was found."""
+
+    kind: HitKind
+
+
+SHARED: Final = CacheStep(CACHE, Decision.KEEP, "it was just being answered", HitKind.SHARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,11 @@ class Hit:
     kind: HitKind
     reason: str
     probability: float | None = None
+
+    @property
+    def step(self) -> CacheStep:
+        """The step of an answer that is given by this hit."""
+        return CacheStep(CACHE, Decision.KEEP, self.reason, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,26 +350,21 @@ class AnswerCache:
         return digest_documents(made.generation.searcher.document_chunks(sorted(cited), scope))
 
 
-def as_given(answer: Answer, question: str, reason: str, receipt: Receipt) -> Answer:
+def as_given(answer: Answer, question: str, receipt: Receipt, steps: tuple[CacheStep, ...]) -> Answer:
     """A cached answer as it is given: to the question as it was asked, with a receipt of its own."""
-    given = replace(answer, question=question, receipt=receipt, steps=(Step(CACHE, Decision.KEEP, reason),))
+    given = replace(answer, question=question, receipt=receipt, steps=steps)
     return replace(given, rung=CACHE) if isinstance(given, Answered) else given
 
 
 def hit_kind(answer: Answer) -> HitKind | None:
     """How an answer that is given was found in the cache; `None` when it was made."""
-    step = answer.steps[0]
-    if step.rung != CACHE:
-        return None
-    known = {_ASKED_BEFORE: HitKind.EXACT, SHARED_REASON: HitKind.SHARED}
-    otherwise = HitKind.SAME_WORDS if step.reason.startswith(_ASKED_OTHERWISE) else HitKind.VERIFIED
-    return known.get(step.reason, otherwise)
+    return next((step.kind for step in answer.steps if isinstance(step, CacheStep)), None)
 
 
 def _as_kept(answer: Answer) -> Answer:
-    """An answer as the next one gets it, with the time still to be written."""
+    """An answer as the next one gets it: the time is still to be written, and how it is found still to be seen."""
     line = ReceiptLine(Stage.CACHE, 0, 0, Decimal(0), 0.0)
-    return as_given(answer, answer.question, "it was answered before", Receipt((line,), answer.receipt.baseline, 0.0))
+    return as_given(answer, answer.question, Receipt((line,), answer.receipt.baseline, 0.0), ())
 
 
 def _units(draft: Draft | None) -> tuple[CitedUnit, ...]:

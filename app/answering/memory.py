@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answering.answers import Answer, Answered
-from app.answering.caching import SHARED_REASON, AnswerCache, Doubtful, Hit, HitKind, Made
+from app.answering.caching import SHARED, AnswerCache, CacheStep, Doubtful, Hit, HitKind, Made
 from app.answering.characters import usable_text
 from app.answering.flights import Flights
 from app.answering.profiles import ContextSettings
@@ -38,11 +38,10 @@ _AFTER_QUESTION: Final = b',"outcome":'
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An answer that is given without being made: which, how it was found, and why that is right, for people."""
+    """An answer that is given without being made, and the step that says how it was found."""
 
     answer: Answer
-    kind: HitKind
-    reason: str
+    step: CacheStep
 
 
 class Memory:
@@ -101,7 +100,7 @@ class Memory:
         while not mine:
             flight.landed.wait(max(0.0, until - time.monotonic()))
             if flight.answer:
-                return give(Known(flight.answer, HitKind.SHARED, SHARED_REASON))
+                return give(Known(flight.answer, SHARED))
             if time.monotonic() >= until:
                 return make()[0]
             flight, mine = self._flights.board(key)  # it came to nothing: one of those who waited tries again
@@ -178,7 +177,7 @@ class Memory:
             raise ValueError("without a cache there are no hits")
         if self._tally:
             self._tally.note(hit.entry.key, hit.entry.cost_usd)
-        return Known(self._cache.answer(hit.entry), hit.kind, hit.reason)
+        return Known(self._cache.answer(hit.entry), hit.step)
 
     def _count(self, entry: CachedAnswer, kind: HitKind, spender: Spender) -> None:
         if self._tally:

@@ -276,10 +276,8 @@ class AnswerService:
         asked.till.rest(Stage.CACHE)
         grounded = known.answer.groundedness if isinstance(known.answer, Answered) else None
         receipt = account.settle((CACHE,), grounded)
-        answer = as_given(known.answer, asked.question.text, known.reason, receipt)
-        for step in answer.steps:
-            asked.tell(step)
-        return answer
+        asked.tell(known.step)
+        return as_given(known.answer, asked.question.text, receipt, (known.step,))
 
     def _allowance(self, asked: _Asked) -> Allowance:
         # What a batch has set aside draws near a limit by itself, and a reply that is paid for is read in any case.

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from app.answering.answers import Abstention, Answer, Answered
-from app.answering.caching import AnswerCache, Made
+from app.answering.caching import AnswerCache, HitKind, Made, hit_kind
 from app.answering.conversation import Conversation
 from app.answering.errors import EndpointUnavailableError, GenerationError, StreamCutError
 from app.answering.routing import CACHE
@@ -47,17 +47,24 @@ def entries(desk: Desk) -> list[CachedAnswer]:
 
 
 @pytest.mark.parametrize(
-    ("again", "reason"),
+    ("again", "kind", "reason"),
     [
-        (QUESTION, "the same question was answered before"),
-        ("  how many DAYS of paid leave\nhas everybody", "the same question was answered before"),
-        ("Hello, could you please tell me how many days of paid leave everybody has?", None),
-        ("Please, how many days of paid leave has everybody? Thanks!", "the same was asked before, in another form"),
+        (QUESTION, HitKind.EXACT, "the same question was answered before"),
+        ("  how many DAYS of paid leave\nhas everybody", HitKind.EXACT, "the same question was answered before"),
+        ("Hello, could you please tell me how many days of paid leave everybody has?", None, None),
+        (
+            "Please, how many days of paid leave has everybody? Thanks!",
+            HitKind.SAME_WORDS,
+            "the same was asked before, in another form",
+        ),
     ],
 )
-def test_the_same_question_and_the_same_words_are_answered_without_a_search(again: str, reason: str | None) -> None:
+def test_the_same_question_and_the_same_words_are_answered_without_a_search(
+    again: str, kind: HitKind | None, reason: str | None
+) -> None:
     desk = Desk(LEAVE, TRAVEL)
     first = desk.ask(QUESTION)
+    assert hit_kind(first) is None
     assert said(first) == "Everybody has 27 days of paid leave."
     if reason is None:
         assert desk.computed(again)
@@ -65,7 +72,7 @@ def test_the_same_question_and_the_same_words_are_answered_without_a_search(agai
     assert not desk.computed(again)
     answer = desk.ask(again)
     assert (rung(answer), said(answer), answer.question) == (CACHE, said(first), again.strip())
-    assert answer.steps[0].reason == reason
+    assert (hit_kind(answer), answer.steps[0].reason) == (kind, reason)
 
 
 def test_a_hit_costs_nothing_and_saves_what_the_naive_prompt_would_have_cost() -> None:
@@ -315,7 +322,8 @@ def test_without_a_model_only_what_the_evidence_proves_is_given_to_other_words()
     for desk in (sure, likely):
         desk.ask(QUESTION)
     hit = sure.ask(REWORDED)
-    assert (rung(hit), hit.steps[0].reason) == (CACHE, "the evidence says that it asks the same as a question before")
+    assert (rung(hit), hit_kind(hit)) == (CACHE, HitKind.VERIFIED)
+    assert hit.steps[0].reason == "the evidence says that it asks the same as a question before"
     assert {line.stage for line in hit.receipt.lines} >= {Stage.EMBED_QUERY, Stage.SEARCH, Stage.CACHE}
     assert hit.receipt.cost_usd == 0
     assert rung(likely.ask(REWORDED)) == "extractive"

@@ -17,6 +17,7 @@ import pytest
 from app.adapters.disk_answer_store import DiskAnswerStore
 from app.adapters.redis_answer_store import RedisAnswerStore
 from app.answering.answers import Abstention, Answer, Answered
+from app.answering.caching import HitKind, hit_kind
 from app.answering.errors import EndpointUnavailableError
 from app.answering.flights import Flights
 from app.answering.memory import Memory
@@ -208,6 +209,8 @@ def test_twenty_who_ask_the_same_are_answered_by_one_call() -> None:
     assert {said(answer) for answer in answers} == {"Everybody has 27 days of paid leave."}
     paid = [answer for answer in answers if answer.receipt.cost_usd]
     assert len(paid) == 1
+    kinds = [hit_kind(answer) for answer in answers]
+    assert (kinds.count(None), HitKind.SHARED in kinds) == (1, True)
     assert len(desk.ledger.written) == 20
     assert sum(entry.rung_path == (CACHE,) for entry in desk.ledger.written.values()) == 19
 

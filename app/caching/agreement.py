@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from app.caching.differences import is_alias, named_words
+from app.caching.differences import is_alias, named_words, plain_word
 from indexing.words import STOPWORDS, stems, terms, words
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
@@ -85,7 +85,7 @@ def agreement(proposal: Proposal, evidence: Evidence) -> Agreement:
     ranks = _ranks(proposal, evidence)
     best = min(ranks.values(), default=None)
     unexplained = _unexplained(proposal, evidence.query)
-    names = named_words(evidence.query.text)
+    names = set(map(plain_word, named_words(evidence.query.text)))
     passages = evidence.passages
     return Agreement(
         best_rank=best,
@@ -116,7 +116,7 @@ def _unexplained(proposal: Proposal, question: Query) -> tuple[str, ...]:
     parts = [proposal.question.text, *(part for cited in proposal.cited for part in (*cited.headings, cited.text))]
     said = [word for part in parts for word in words(part)]
     known = {term for part in parts for term in terms(part)}
-    plain = [word.removesuffix("'s").replace("'", "") for word in words(question.text)]
+    plain = map(plain_word, words(question.text))
     content = [word for word in dict.fromkeys(plain) if word not in STOPWORDS]
     return tuple(
         word for word, stem in zip(content, stems(content), strict=True) if stem not in known and not is_alias(word, said)

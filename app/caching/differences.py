@@ -157,6 +157,11 @@ def named_words(text: str) -> set[str]:
     return found
 
 
+def plain_word(word: str) -> str:
+    """A word as it is compared: without the genitive, and without apostrophes."""
+    return word.removesuffix("'s").replace("'", "")
+
+
 def is_alias(word: str, said: Sequence[str]) -> bool:
     """Whether a word stands for what was said: by its initials ("lwp" for "leave without pay"), or clipped ("repo").
 
@@ -211,9 +216,7 @@ RULES: Final = ("background", *_RULES)
 
 
 def _content(text: str) -> set[str]:
-    return set(
-        stems([word for word in (token.removesuffix("'s").replace("'", "") for token in words(text)) if word not in STOPWORDS])
-    )
+    return set(stems([word for word in map(plain_word, words(text)) if word not in STOPWORDS]))
 
 
 def _lower(text: str) -> str:

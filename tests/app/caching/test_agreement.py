@@ -82,3 +82,10 @@ def test_nothing_found_disagrees() -> None:
     evidence = find("leave", *pages())
     empty = Evidence(evidence.query, evidence.terms, (), {})
     assert agreement(Proposal(Query("leave"), (cite(evidence, "leave.md"),)), empty).disagreements
+
+
+def test_a_name_with_an_apostrophe_is_a_name_too() -> None:
+    evidence = find("Who approves parental leave for O'Brien?", *pages())
+    agrees = agreement(Proposal(Query("parental leave length"), (cite(evidence, "leave.md"),)), evidence)
+    assert agrees.unexplained_names == ("obrien",)
+    assert agrees.disagreements == ("evidence: nothing cited speaks of 'obrien'",)

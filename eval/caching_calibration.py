@@ -16,8 +16,7 @@ from app.home import prepare_home
 from app.settings import Settings
 from eval.caching_pairs import NEAR_MISS, PARAPHRASE, QUESTION, Wording, ask_wording, load_wordings, propose_all
 from eval.caching_training import calibrate
-from eval.cases import QUESTIONS_FILE, load_dataset, read_rows
-from eval.errors import DatasetError
+from eval.cases import load_dataset
 from eval.workbench import open_workbench
 from indexing.embedding import Embedder
 from indexing.planning import Progress
@@ -85,7 +84,6 @@ def calibrate_dataset(settings: Settings, folder: Path, progress: Progress, embe
     """
     folder = folder.resolve()
     dataset = load_dataset(folder)
-    _check_wordings(folder)
     wordings = load_wordings(folder.parent, folder.name)
     by_rules = [] if any(one.kind == PARAPHRASE for one in wordings) else keyword_wordings(wordings)
     wordings += by_rules
@@ -110,19 +108,6 @@ def keyword_wordings(wordings: Sequence[Wording]) -> list[Wording]:
         if one.kind == QUESTION and _FEWEST_WORDS <= len(kept) < len(words(one.text)):
             made.append(Wording(one.answer_id, one.family, PARAPHRASE, " ".join(kept)))
     return made
-
-
-def _check_wordings(folder: Path) -> None:
-    """Refuse rows whose paraphrases or near misses are not usable, with their lines."""
-    file = folder / QUESTIONS_FILE
-    for line, row in read_rows(file):
-        paraphrases, near_misses = row.get("paraphrases", []), row.get("near_misses", [])
-        if not isinstance(paraphrases, list) or not all(isinstance(text, str) and text.strip() for text in paraphrases):
-            raise DatasetError(f"{file}:{line}: the field 'paraphrases' must be a list of texts that are not empty")
-        if not isinstance(near_misses, list) or not all(
-            isinstance(one, dict) and isinstance(one.get("question"), str) and one["question"].strip() for one in near_misses
-        ):
-            raise DatasetError(f"{file}:{line}: each of 'near_misses' must be an object with a 'question'")
 
 
 def _in_words(name: str, wordings: Sequence[Wording], by_rules: int) -> str:

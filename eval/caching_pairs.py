@@ -5,9 +5,8 @@ else, however alike it sounds. Entries are what the product would cache without 
 they cite. Proposals are what a cache would propose: the entries nearest to the new question in meaning, and those of its family.
 """
 
-import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,9 @@ from app.answering.answers import Draft
 from app.answering.extraction import extract
 from app.caching.agreement import Cited, Proposal
 from app.settings import Settings
-from eval.cases import QUESTIONS_FILE, load_dataset
+from eval.cases import QUESTIONS_FILE, load_dataset, read_rows
+from eval.errors import DatasetError
+from eval.json_lines import read_json_lines
 from eval.training_data import AUTHORED
 from eval.workbench import Workbench, open_workbench
 from indexing.embedding import Embedder
@@ -89,9 +90,15 @@ class Pair:
 
 
 def load_wordings(data: Path, name: str) -> list[Wording]:
-    """All wordings of a handbook's answerable questions, its near misses, and the authored questions over its pages."""
+    """All wordings of a handbook's answerable questions, its near misses, and the authored questions over its pages.
+
+    Raises:
+        DatasetError: The paraphrases or near misses of a row, asked or not, are not usable; the row is named with its line.
+    """
     wordings: list[Wording] = []
-    for row in _rows(data / name / QUESTIONS_FILE):
+    file = data / name / QUESTIONS_FILE
+    for line, row in read_rows(file):
+        _check_wordings(file, line, row)
         if row.get("answerable_from_text", True) and row["evidence"]:
             wordings += _of_row(row)
             wordings += [
@@ -99,13 +106,16 @@ def load_wordings(data: Path, name: str) -> list[Wording]:
                 for number, near_miss in enumerate(row.get("near_misses", ()))
             ]
     authored = AUTHORED / f"{name}.jsonl"
-    return wordings + [wording for row in _rows(authored) for wording in _of_row(row)] if authored.is_file() else wordings
+    return (
+        wordings + [wording for row in read_json_lines(authored) for wording in _of_row(row)] if authored.is_file() else wordings
+    )
 
 
 def ask_wordings(settings: Settings, data: Path, name: str, embedder: Embedder | None = None) -> list[AskedWording]:
     """Search every wording in the handbook's own index, and answer it without a model. Raises as `open_workbench`."""
-    with open_workbench(settings, load_dataset(data / name), NoProgress(), embedder) as bench:
-        return [ask_wording(bench, wording) for wording in load_wordings(data, name)]
+    dataset, wordings = load_dataset(data / name), load_wordings(data, name)
+    with open_workbench(settings, dataset, NoProgress(), embedder) as bench:
+        return [ask_wording(bench, wording) for wording in wordings]
 
 
 def propose(new: AskedWording, entries: Sequence[AskedWording], count: int = PROPOSALS) -> list[Pair]:
@@ -126,17 +136,21 @@ def propose_all(wordings: Sequence[AskedWording]) -> list[Pair]:
     return pairs
 
 
+def _check_wordings(file: Path, line: int, row: Mapping[str, Any]) -> None:
+    paraphrases, near_misses = row.get("paraphrases", []), row.get("near_misses", [])
+    if not isinstance(paraphrases, list) or not all(isinstance(text, str) and text.strip() for text in paraphrases):
+        raise DatasetError(f"{file}:{line}: the field 'paraphrases' must be a list of texts that are not empty")
+    if not isinstance(near_misses, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("question"), str) and one["question"].strip() for one in near_misses
+    ):
+        raise DatasetError(f"{file}:{line}: each of 'near_misses' must be an object with a 'question'")
+
+
 def _of_row(row: dict[str, Any]) -> list[Wording]:
     return [
         Wording(row["id"], row["id"], QUESTION, row["question"]),
         *(Wording(row["id"], row["id"], PARAPHRASE, text) for text in row.get("paraphrases", ())),
     ]
-
-
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_text(encoding="utf-8").split("\n"):
-        if line.strip():
-            yield json.loads(line)
 
 
 def ask_wording(bench: Workbench, wording: Wording) -> AskedWording:

@@ -6,11 +6,11 @@ same turns; `questions.jsonl` more turns with gold passages and without written-
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from eval.json_lines import read_json_lines
 
 TUNED, OTHER = "tuned", "other"
 
@@ -47,7 +47,7 @@ def handbook_followups(questions: Path) -> list[FollowUp]:
             quotes=tuple(piece["quote"] for piece in followup["evidence"]),
             pages=frozenset(),
         )
-        for row in _rows(questions)
+        for row in read_json_lines(questions)
         for number, followup in enumerate(row.get("followups", ()))
         if followup["evidence"]
     ]
@@ -56,12 +56,12 @@ def handbook_followups(questions: Path) -> list[FollowUp]:
 def mtrag_followups(data: Path) -> list[FollowUp]:
     """The turns of MTRAG with a written-out form, as far as gold passages are known for them; first turns are left out."""
     gold: dict[tuple[str, ...], frozenset[str]] = {}
-    for row in _rows(data / "groundedness-mtrag" / "faithfulness.jsonl"):
+    for row in read_json_lines(data / "groundedness-mtrag" / "faithfulness.jsonl"):
         turns = (*_user_turns(row["history"]), row["question"])
         gold[_folded(turns)] = frozenset(mtrag_page(passage["doc"]) for passage in row["context"])
     return [
         FollowUp(row["id"], tuple(row["user_turns"][:-1]), row["last_turn"], row["rewrite"], (), pages)
-        for row in _rows(data / "mtrag" / "followups.jsonl")
+        for row in read_json_lines(data / "mtrag" / "followups.jsonl")
         if len(row["user_turns"]) > 1 and (pages := gold.get(_folded(row["user_turns"])))
     ]
 
@@ -77,7 +77,7 @@ def mtrag_turns(data: Path) -> list[FollowUp]:
             quotes=(),
             pages=frozenset(mtrag_page(piece["doc"]) for piece in row["evidence"]),
         )
-        for row in _rows(data / "mtrag" / "questions.jsonl")
+        for row in read_json_lines(data / "mtrag" / "questions.jsonl")
         if row["evidence"] and any(turn["role"] == "user" for turn in row["history"])
     ]
 
@@ -85,7 +85,7 @@ def mtrag_turns(data: Path) -> list[FollowUp]:
 def write_mtrag_pages(data: Path, folder: Path) -> None:
     """Write each passage of MTRAG as a page of its own, under its title where it has one."""
     folder.mkdir(parents=True, exist_ok=True)
-    for row in _rows(data / "mtrag" / "docs.jsonl"):
+    for row in read_json_lines(data / "mtrag" / "docs.jsonl"):
         title = f"# {row['title']}\n\n" if row["title"] else ""
         (folder / mtrag_page(row["id"])).write_text(title + row["text"], encoding="utf-8")
 
@@ -102,9 +102,3 @@ def _user_turns(history: Sequence[dict[str, str]]) -> Iterator[str]:
 
 def _folded(turns: Sequence[str]) -> tuple[str, ...]:
     return tuple(turn.strip().lower() for turn in turns)
-
-
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_text(encoding="utf-8").split("\n"):
-        if line.strip():
-            yield json.loads(line)

@@ -5,10 +5,9 @@ each with one fact edited or none. Neither says which passage supports which sen
 """
 
 import hashlib
-import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from app.answering.grounding import Rarity, Source, Verdict
 from app.answering.grounding.checks import Findings, decide, find
+from eval.json_lines import read_json_lines
 from indexing.embedding import Embedder
 from indexing.plain_text import plain_text
 from indexing.sentences import sentence_spans
@@ -52,7 +52,7 @@ def load_mtrag(data: Path) -> list[RatedAnswer]:
     """The rated answers of MTRAG's conversations; a group is a conversation."""
     return [
         _rated(row["id"].split("<::>")[0], row, [passage["text"] for passage in row["context"]], titled=True)
-        for row in _rows(data / "groundedness-mtrag" / "faithfulness.jsonl")
+        for row in read_json_lines(data / "groundedness-mtrag" / "faithfulness.jsonl")
     ]
 
 
@@ -60,7 +60,7 @@ def load_summedits(data: Path) -> list[RatedAnswer]:
     """The edited summaries of SummEdits; a group is a document."""
     return [
         _rated(row["context"], row, [row["context"]], titled=False)
-        for row in _rows(data / "groundedness-summedits" / "sales.jsonl")
+        for row in read_json_lines(data / "groundedness-summedits" / "sales.jsonl")
     ]
 
 
@@ -174,9 +174,3 @@ def _rated(group: str, row: dict[str, Any], passages: Sequence[str], *, titled: 
     return RatedAnswer(
         group, row["question"] or "", split_sentences(row["answer"]), tuple(passages), cited, row["label"] == "grounded"
     )
-
-
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_text(encoding="utf-8").split("\n"):
-        if line.strip():
-            yield json.loads(line)

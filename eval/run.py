@@ -23,6 +23,7 @@ from eval.curves import CurvePoint, quality_curves
 from eval.errors import EvalError, RunError
 from eval.experiment import run_experiment
 from eval.intervals import CONFIDENCE, RESAMPLES, SEED
+from eval.json_lines import read_json_lines
 from eval.measures import Outcome
 from eval.report import render_report
 from eval.summary import summarise
@@ -142,7 +143,6 @@ def read_outcomes(run: Path) -> tuple[Mapping[str, Any], list[Outcome]]:
     folder = run.parent if run.name == RUN_FILE else run
     try:
         content = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-        rows = [json.loads(line) for line in (folder / CASES_FILE).read_text(encoding="utf-8").splitlines()]
         return content, [
             Outcome(
                 arm=row["arm"],
@@ -155,7 +155,7 @@ def read_outcomes(run: Path) -> tuple[Mapping[str, Any], list[Outcome]]:
                 good=row["correct_and_grounded"],
                 error=row["error"],
             )
-            for row in rows
+            for row in read_json_lines(folder / CASES_FILE)
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(

@@ -14,7 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from eval.cases import QUESTIONS_FILE, Case, Dataset, Quote
+from eval.cases import QUESTIONS_FILE, Case, Dataset, Quote, read_rows
 from eval.errors import DatasetError
 from indexing.documents import EVERYONE, AccessLabel
 
@@ -176,9 +176,7 @@ def _topics(dataset: Dataset, settings: TrafficSettings) -> tuple[list[_Topic], 
 
 
 def _rows(dataset: Dataset) -> Mapping[str, Mapping[str, Any]]:
-    lines = (dataset.folder / QUESTIONS_FILE).read_text(encoding="utf-8-sig").split("\n")
-    rows = [json.loads(line) for line in lines if line.strip()]  # `load_dataset` has checked them
-    return {row["id"]: row for row in rows}
+    return {row["id"]: row for _, row in read_rows(dataset.folder / QUESTIONS_FILE)}
 
 
 def _texts(dataset: Dataset, case: Case, texts: object) -> list[str]:

@@ -6,7 +6,6 @@ and carries its evidence as character spans of the page's file with a hash, so t
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from app.bootstrap import build_counter, build_embedder, build_generations, build_sources, open_sync_tools
 from app.settings import Settings
 from eval.errors import DatasetError
+from eval.json_lines import read_json_lines
 from eval.quotes import normalised, normalised_quote
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope, Chunk, document_id
 from indexing.planning import NoProgress
@@ -74,12 +74,12 @@ def load_questions(data: Path, name: str) -> list[LabelledQuestion]:
     questions: list[LabelledQuestion] = []
     own = data / name / "questions.jsonl"
     if own.is_file():
-        for row in _rows(own):
+        for row in read_json_lines(own):
             if row.get("answerable_from_text", True):
                 questions += _variants(row)
     authored = AUTHORED / f"{name}.jsonl"
     if authored.is_file():
-        for row in _rows(authored):
+        for row in read_json_lines(authored):
             evidence = tuple((piece["doc"], _span(data / name / "docs", piece, row["id"])) for piece in row["evidence"])
             texts = [row["question"], *row["paraphrases"]]
             questions += [LabelledQuestion(row["id"], text, evidence) for text in texts]
@@ -153,12 +153,6 @@ def _owned_letters(chunks: Sequence[Chunk]) -> tuple[str, list[UnitKey | None]]:
             letters.append(normalised(chunk.unit_text(position)))
             owners += [(chunk.id, position)] * len(letters[-1])
     return "".join(letters), owners
-
-
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
-    for line in file.read_text(encoding="utf-8").split("\n"):
-        if line.strip():
-            yield json.loads(line)
 
 
 def _variants(row: dict[str, Any]) -> Iterator[LabelledQuestion]:

@@ -29,6 +29,7 @@ from rich.table import Table
 from app.bootstrap import build_counter, build_embedder, build_generations, build_sources, open_sync_tools
 from app.home import prepare_home
 from app.settings import Settings, load_settings
+from eval.json_lines import read_json_lines
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope
 from indexing.planning import NoProgress
 from indexing.sync import sync
@@ -59,8 +60,7 @@ def questions_of(data: Path, count: int) -> list[str]:
     """The first questions of the handbooks that have any, in turns."""
     found: list[str] = []
     for name in HANDBOOKS[:2]:
-        lines = (data / name / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-        found += [json.loads(line)["question"] for line in lines[: count // 2]]
+        found += [row["question"] for row in read_json_lines(data / name / "questions.jsonl")[: count // 2]]
     return found
 
 

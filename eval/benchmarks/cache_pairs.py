@@ -14,7 +14,6 @@ Bounds are Clopper and Pearson's, 95 % on one side, on the share of wrong hits a
 """
 
 import argparse
-import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,11 +36,11 @@ from app.home import prepare_home
 from app.settings import load_settings
 from eval.caching_pairs import HANDBOOKS, NEAR_MISS, PARAPHRASE, QUESTION, AskedWording, Pair, ask_wordings, propose, propose_all
 from eval.caching_training import calibrate, kept_pairs
+from eval.json_lines import read_json_lines
+from eval.traffic_replay import SIMILARITIES, VERIFIER_WRONG_SHARE
 from retrieval.passages import Query
 
-SIMILARITIES: Final = (0.80, 0.90, 0.95)
 MAX_WRONG_SHARE: Final = 0.01
-VERIFIER_WRONG_SHARE: Final = 0.03
 SEED: Final = 20_240_229
 PAIRS: Final = Path("cache-pairs/banking77_pairs.jsonl")
 STREAM: Final = Path("cache-queries/banking77.jsonl")
@@ -184,7 +183,7 @@ def count_drops(pairs: Sequence[Pair], table: Table, name: str) -> None:
 
 def decide_pairs(file: Path, vectors: Callable[[Sequence[str]], NDArray[np.float32]]) -> dict[str, Tally]:
     """Take the first of each labelled pair as cached, and ask the second."""
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = read_json_lines(file)
     cosines = np.einsum("ij,ij->i", vectors([row["a"] for row in rows]), vectors([row["b"] for row in rows]))
     tallies = {name: Tally() for name in ("exact", "same words", *(f"similarity {one:.2f}" for one in SIMILARITIES))}
     for row, cosine in zip(rows, cosines.tolist(), strict=True):
@@ -198,7 +197,7 @@ def decide_pairs(file: Path, vectors: Callable[[Sequence[str]], NDArray[np.float
 
 def decide_stream(file: Path) -> dict[str, Tally]:
     """Ask messages one after the other; whatever has no hit is cached."""
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = read_json_lines(file)
     tallies = {}
     for name, key in (("exact", exact_key), ("same words", same_words_key)):
         known: dict[str, tuple[str, str]] = {}

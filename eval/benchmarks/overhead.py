@@ -33,6 +33,7 @@ from app.bootstrap import build_sources, open_sync_tools
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.benchmarks.answering import Service
+from eval.json_lines import read_json_lines
 from indexing.planning import NoProgress
 from indexing.sync import sync
 
@@ -154,8 +155,8 @@ def main() -> None:
     arguments = parser.parse_args()
     home = prepare_home(prepare_home(load_settings().home) / "bench-overhead")
     build_index(load_settings(home=home))
-    lines = (_ROOT / "eval" / "datasets" / "manual" / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-    questions = [json.loads(line)["question"] for line in lines[: arguments.questions]]
+    rows = read_json_lines(_ROOT / "eval" / "datasets" / "manual" / "questions.jsonl")
+    questions = [row["question"] for row in rows[: arguments.questions]]
     for speed in _SPEEDS:
         _show(run(home, speed, questions, arguments.rounds, arguments.at_once), speed, arguments.at_once)
 

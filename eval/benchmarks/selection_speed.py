@@ -9,7 +9,6 @@ under 5 ms.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections import Counter, defaultdict
@@ -21,6 +20,7 @@ from typing import Final
 import numpy as np
 
 from app.bootstrap import build_counter
+from eval.json_lines import read_json_lines
 from indexing.adapters.formats.markdown import parse
 from indexing.aliases import Alias
 from indexing.chunking import chunk_document
@@ -81,7 +81,7 @@ def main() -> int:
     counter = build_counter()
     docs = options.data / "handbook-18f" / "docs" if options.data else MANUAL
     file = options.data / "handbook-18f" / "questions.jsonl" if options.data else MANUAL_QUESTIONS
-    questions = [json.loads(line)["question"] for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
+    questions = [row["question"] for row in read_json_lines(file)]
     evidence = find_all(questions, read_chunks(docs, counter), counter, options.passages)
     rows = measure(evidence, counter, options.budget)
     print(

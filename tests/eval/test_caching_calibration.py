@@ -82,6 +82,15 @@ def test_without_paraphrases_rules_make_some_and_say_so(write_dataset: Write, ow
     assert "8 paraphrases made by rules" in made.made_from
 
 
+@pytest.mark.usefixtures("answering")
+def test_a_mark_before_the_first_row_changes_nothing(write_dataset: Write, own_settings: Settings, embedder: Embedder) -> None:
+    folder = write_dataset(rows())
+    file = folder / "questions.jsonl"
+    file.write_text(file.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    made = calibrate_dataset(own_settings, folder, NoProgress(), embedder)
+    assert made.made_from.startswith("office: 8 questions, 16 paraphrases, 16 near misses, on 20")
+
+
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [

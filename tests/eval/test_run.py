@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -138,6 +139,13 @@ def test_the_files_of_a_run(finished: Run, tmp_path: Path) -> None:
     assert content["dataset"] == "office"
     assert len(outcomes) == len(finished.outcomes)
     assert read_outcomes(tmp_path / "out" / "run.json")[1] == outcomes
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b"], ids=ascii)
+def test_a_run_is_read_back_whatever_stands_between_the_words_of_an_answer(finished: Run, tmp_path: Path, separator: str) -> None:
+    spoken = [replace(outcome, answer=f"Ask{separator}Ada.") for outcome in finished.outcomes]
+    write_run(replace(finished, outcomes=spoken), tmp_path)
+    assert len(read_outcomes(tmp_path)[1]) == len(spoken)
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

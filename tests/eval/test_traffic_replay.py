@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from app.settings import Settings, load_settings
 from eval import cli
+from eval.errors import DatasetError
 from eval.traffic import TrafficSettings
 from eval.traffic_replay import Replayed, replay_dataset
 from eval.traffic_report import REPLAY_FILE, REPLAY_REPORT, show_replay, summarise_replay, write_replay
@@ -118,6 +119,18 @@ def test_the_command_prints_a_table_or_json_and_writes_both_files(
     assert printed.exit_code == 0, printed.output
     assert json.loads(printed.stdout) == json.loads((tmp_path / "x" / REPLAY_FILE).read_text(encoding="utf-8"))
     assert (tmp_path / "x" / REPLAY_REPORT).is_file()
+
+
+def test_near_misses_that_are_not_usable_are_named_though_none_is_asked(
+    tmp_path: Path, settings: Settings, embedder: Embedder
+) -> None:
+    (tmp_path / "docs").mkdir()
+    good, bad = row("parking", 3), row("lockers", 4) | {"near_misses": [{"answer": "7"}]}
+    for line in (good, bad):
+        (tmp_path / "docs" / f"{line['id']}.md").write_text(f"# Use\n\n{line['answer']}\n", encoding="utf-8")
+    (tmp_path / "questions.jsonl").write_text(f"{json.dumps(good)}\n{json.dumps(bad)}\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="questions.jsonl:2: each of 'near_misses' must be an object with a 'question'"):
+        replay_dataset(settings, tmp_path, TrafficSettings(9, near_misses=False), NoProgress(), embedder=embedder)
 
 
 def test_an_interruption_leaves_nothing_behind(handbook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,12 @@
 An engine that maps a truncated file into memory dies with the whole process. The sizes let us refuse it instead.
 """
 
+import errno
 import json
+import mmap
 import os
 import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +26,8 @@ RESERVE_BYTES: Final = 192 * 1024 * 1024
 """What must stay free while the engine writes: it lays out files of 32 MiB ahead, and dies when the disk ends under them."""
 
 _COPY_BYTES: Final = 4 * 1024 * 1024
+_POPULATE_READ: Final = 22
+"""Linux's MADV_POPULATE_READ, which Python does not name: reads a map, and says so where that would end the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,22 @@ def require_space(directory: Path, needed_bytes: int) -> None:
         raise full_disk(directory, f"{free_bytes // 2**20} MiB free, {(needed_bytes + RESERVE_BYTES) // 2**20} MiB needed")
 
 
+def require_room_to_map(folder: Path) -> None:
+    """Refuse to have a folder's files mapped where reading their holes takes more room than there is: it would end the process.
+
+    Holes take room when they are read in memory (tmpfs); on a disk, however full, they take none.
+
+    Raises:
+        ChunkIndexError: There is not enough room.
+        OSError: As the file system says.
+    """
+    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    holes_bytes = sum(max(0, file.st_size - file.st_blocks * 512) for file in files)
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < holes_bytes and _reading_fills_holes(folder):
+        raise full_disk(folder, f"{free_bytes // 2**20} MiB free, {holes_bytes // 2**20} MiB needed")
+
+
 def full_disk(directory: Path, detail: str) -> ChunkIndexError:
     """The error that tells the user about a full disk."""
     return ChunkIndexError(
@@ -159,6 +180,18 @@ def _next_data(descriptor: int, offset: int) -> int:
         return os.lseek(descriptor, offset, os.SEEK_DATA)
     except OSError:
         return os.fstat(descriptor).st_size
+
+
+def _reading_fills_holes(folder: Path) -> bool:
+    """Whether a hole takes room once it is read through a map, tried with a page."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.truncate(mmap.PAGESIZE)
+        with mmap.mmap(file.fileno(), mmap.PAGESIZE, prot=mmap.PROT_READ) as page:
+            try:
+                page.madvise(_POPULATE_READ)
+            except OSError as error:  # no room for it; or Linux before 5.14 or another system, where nobody knows
+                return error.errno == errno.EFAULT
+        return os.fstat(file.fileno()).st_blocks > 0
 
 
 def _sync(path: Path) -> None:

@@ -23,7 +23,7 @@ from qdrant_edge import (
 
 from indexing.adapters.bm25 import WordsEncoder
 from indexing.adapters.edge_errors import edge_errors
-from indexing.adapters.edge_files import check_files, read_mark, require_dimension
+from indexing.adapters.edge_files import check_files, read_mark, require_dimension, require_room_to_map
 from indexing.documents import AccessScope, Chunk
 from indexing.index import DENSE_VECTOR, DOCUMENT_FIELD, WORDS_VECTOR
 from retrieval.adapters.access_filter import edge_filter
@@ -64,6 +64,7 @@ class EdgePassageSearcher:
             self._view = EdgeView(directory, mark, scratch)
         try:
             with edge_errors(directory):
+                require_room_to_map(self._view.shard)
                 self._shard: EdgeShard | None = EdgeShard.load(str(self._view.shard))
         except BaseException:
             self._view.remove()

@@ -1,10 +1,14 @@
 """Private views: what they share, what they copy, and what becomes of those whose owner died."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -95,3 +99,41 @@ def test_a_scratch_folder_that_cannot_be_made_is_an_error_of_ours(generation: Pa
     (tmp_path / "run").write_text("a file")
     with pytest.raises(ChunkIndexError, match="cannot be read or written"):
         EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+
+
+class TestFull:
+    @pytest.fixture
+    def tiny(self) -> Iterator[Path]:
+        """A file system in memory with room for a view's copies, and not for the holes of the files."""
+        with TemporaryDirectory() as place:
+            if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place], check=False).returncode:
+                pytest.skip("only root may make a small file system")
+            yield Path(place)
+            subprocess.run(["umount", "-l", place], check=True)
+
+    def test_where_reading_takes_room_that_is_not_there_it_is_an_error_and_the_process_lives(
+        self, generation: Path, tiny: Path
+    ) -> None:
+        script = (
+            "import sys; from pathlib import Path\n"
+            "from indexing.errors import ChunkIndexError\n"
+            "from retrieval.adapters.edge_searcher import EdgePassageSearcher\n"
+            "try: EdgePassageSearcher(Path(sys.argv[1]), 8, Path(sys.argv[2]))\n"
+            "except ChunkIndexError as error: print(error)\n"
+        )
+        command = [sys.executable, "-c", script, str(generation), str(tiny / "run")]
+        done = subprocess.run(command, check=False, cwd=Path(__file__).parents[3], capture_output=True, text=True)
+        assert done.returncode == 0
+        assert re.match(rf"The disk that holds {tiny}.* is full \(2 MiB free, 1\d\d MiB needed\)\. Free some space", done.stdout)
+        assert not list((tiny / "run").glob("view-*"))
+
+    def test_a_full_disk_is_searched_all_the_same(
+        self, generation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if subprocess.run(["stat", "-f", "-c", "%T", tmp_path], check=True, capture_output=True).stdout == b"tmpfs\n":
+            pytest.skip("the tests' folder is in memory")
+        usage = shutil.disk_usage(tmp_path)._replace(free=0)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+        searcher = EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+        assert len(searcher.search("w1", unit_vectors(1)[0], ALL, 10).dense) == 10
+        searcher.close()

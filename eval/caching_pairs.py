@@ -106,9 +106,9 @@ def load_wordings(data: Path, name: str) -> list[Wording]:
                 for number, near_miss in enumerate(row.get("near_misses", ()))
             ]
     authored = AUTHORED / f"{name}.jsonl"
-    return (
-        wordings + [wording for row in read_json_lines(authored) for wording in _of_row(row)] if authored.is_file() else wordings
-    )
+    for row in read_json_lines(authored) if authored.is_file() else ():
+        wordings += _of_row(row)
+    return wordings
 
 
 def ask_wordings(settings: Settings, data: Path, name: str, embedder: Embedder | None = None) -> list[AskedWording]:

@@ -129,7 +129,7 @@ def test_near_misses_that_are_not_usable_are_named_though_none_is_asked(
     for line in (good, bad):
         (tmp_path / "docs" / f"{line['id']}.md").write_text(f"# Use\n\n{line['answer']}\n", encoding="utf-8")
     (tmp_path / "questions.jsonl").write_text(f"{json.dumps(good)}\n{json.dumps(bad)}\n", encoding="utf-8")
-    with pytest.raises(DatasetError, match="questions.jsonl:2: each of 'near_misses' must be an object with a 'question'"):
+    with pytest.raises(DatasetError, match=r"questions\.jsonl:2: each of 'near_misses' must be an object with a 'question'"):
         replay_dataset(settings, tmp_path, TrafficSettings(9, near_misses=False), NoProgress(), embedder=embedder)
 
 

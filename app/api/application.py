@@ -4,52 +4,31 @@ import html
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-import structlog
-from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from app.answering.answers import Answer, Answered
 from app.answering.errors import LabelRefusedError
-from app.answering.events import Listener
-from app.answering.questions import Question
 from app.answering.service import AnswerService
+from app.api.asking import ASK_PATH, ask_router
 from app.api.callers import Callers
-from app.api.errors import install_problem_handlers
+from app.api.errors import install_problem_handlers, problem_responses
 from app.api.feedback import FEEDBACK_PATH, feedback_router
 from app.api.gate import AskGate, SafeHeaders
 from app.api.open_answers import OpenAnswers
 from app.api.quick import QuickAnswers
 from app.api.readiness import Readiness
-from app.api.schemas import (
-    ABSTAIN_RUNG,
-    AnswerShape,
-    AskRequest,
-    ProblemShape,
-    StatusShape,
-    answer_shape,
-    conversation,
-    status_shape,
-)
-from app.api.streaming import stream_answer
-from app.costs.ledger import Spender
-from app.costs.pricing import plain_usd
+from app.api.schemas import StatusShape, status_shape
 from app.costs.reports import LedgerReader
 from app.status import Status
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScope, parse_labels
 
-ASK_PATH: Final = "/v1/ask"
-
 _SETTLING_S: Final = 1.0
 """How long a stop waits for answers that end at their next piece of text."""
 
-_PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {"schema": ProblemShape.model_json_schema()}}}
-_ASK_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((403, 408, 413, 422, 429, 500, 503), _PROBLEM)
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((500, 503), _PROBLEM)
-
-_log = structlog.get_logger("farthing.api")
+_PROBLEMS: Final = problem_responses(500, 503)
 
 
 class Alive(BaseModel):
@@ -102,49 +81,40 @@ def create_application(
 
     application = FastAPI(title="Farthing", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     application.state.stop_answers = answers.stop
-    quick = QuickAnswers(service, partial(_scope, allowed=http_labels), callers)
+    readable = partial(_scope, allowed=http_labels)
+    quick = QuickAnswers(service, readable, callers)
     application.add_middleware(AskGate, path=ASK_PATH, slots=slots, queue=queue, quick=quick)
     application.add_middleware(AskGate, path=FEEDBACK_PATH, slots=slots, queue=queue)
     application.add_middleware(SafeHeaders)
     install_problem_handlers(application)
-
-    @application.post(ASK_PATH, responses=_ASK_PROBLEMS, response_model=AnswerShape, response_model_exclude_unset=True)
-    async def ask(body: AskRequest, request: Request) -> Response | AnswerShape:
-        """Answer a question from the documents that the caller may read, with citations and the bill, or abstain."""
-        readiness.require()
-        scope, spender = _scope(body.labels, http_labels), callers.spender(request)
-        question = Question(body.question, conversation(body.conversation))
-        answer = answers.begin(partial(_ask, service, question, scope, spender))
-        if body.stream:
-            return await stream_answer(answer, ASK_PATH, explain=body.explain)
-        return answer_shape(await answer.result(), explain=body.explain)
-
-    @application.get("/v1/status", responses=_PROBLEMS)
-    def status() -> StatusShape:
-        """What is indexed."""
-        return status_shape(read_status())
-
-    @application.get("/health")
-    async def health() -> Alive:
-        """Whether the process lives. Waits for nothing."""
-        return Alive()
-
-    @application.get("/ready", responses=_PROBLEMS)
-    async def ready() -> Ready:
-        """Whether questions are answered: the model is loaded and the index open."""
-        readiness.require()
-        return Ready()
-
+    application.include_router(ask_router(service, readable, callers, answers, readiness))
+    application.include_router(_state_router(read_status, readiness))
     application.include_router(feedback_router(open_ledger, mark_wrong, callers))
     _add_route_list(application)
     return application
 
 
-def _ask(service: AnswerService, question: Question, scope: AccessScope, spender: Spender, tell: Listener) -> Answer:
-    answer = service.ask(question, scope, spender, tell)
-    rung = answer.rung if isinstance(answer, Answered) else ABSTAIN_RUNG
-    _log.info("asked", id=answer.id, rung=rung, usd=plain_usd(answer.receipt.cost_usd), ms=round(answer.receipt.ms, 2))
-    return answer
+def _state_router(read_status: Callable[[], Status], readiness: Readiness) -> APIRouter:
+    """The routes that say how the service is."""
+    router = APIRouter()
+
+    @router.get("/v1/status", responses=_PROBLEMS)
+    def status() -> StatusShape:
+        """What is indexed."""
+        return status_shape(read_status())
+
+    @router.get("/health")
+    async def health() -> Alive:
+        """Whether the process lives. Waits for nothing."""
+        return Alive()
+
+    @router.get("/ready", responses=_PROBLEMS)
+    async def ready() -> Ready:
+        """Whether questions are answered: the model is loaded and the index open."""
+        readiness.require()
+        return Ready()
+
+    return router
 
 
 def _scope(claimed: list[str], allowed: tuple[AccessLabel, ...]) -> AccessScope:

@@ -146,6 +146,12 @@ def problem_shape(error: Exception, path: str) -> ProblemShape:
     return _shape(row.status, row.name, row.title, row.detail or str(error), path)
 
 
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route's description says of the statuses with which it answers in a problem."""
+    problem = {"content": {"application/problem+json": {"schema": ProblemShape.model_json_schema()}}}
+    return dict.fromkeys(statuses, problem)
+
+
 def install_problem_handlers(application: FastAPI) -> None:
     """Make every error of an application an RFC 9457 problem."""
     application.add_exception_handler(HTTPException, _http_problem)

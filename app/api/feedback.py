@@ -2,20 +2,19 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import APIRouter, Request
 
 from app.api.callers import Callers
 from app.api.cost_schemas import FeedbackRequest, FeedbackShape
-from app.api.schemas import ProblemShape
+from app.api.errors import problem_responses
 from app.costs.reports import LedgerReader, Verdict
 
 FEEDBACK_PATH: Final = "/v1/feedback"
 
-_PROBLEM: Final[dict[str, Any]] = {"content": {"application/problem+json": {"schema": ProblemShape.model_json_schema()}}}
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = dict.fromkeys((404, 408, 413, 422, 500, 503), _PROBLEM)
+_PROBLEMS: Final = problem_responses(404, 408, 413, 422, 500, 503)
 
 _log = structlog.get_logger("farthing.api")
 

@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.answering.answers import Abstention, Answer, Citation
 from app.answering.conversation import Conversation
 from app.answering.events import Decision, Step
+from app.answering.routing import ABSTAIN
 from app.costs.pricing import plain_usd
 from app.costs.receipts import Receipt, Stage
 from app.status import Status
 
 NO_ANSWER = "Nothing in the documents that you may read answers this question."
-ABSTAIN_RUNG = "abstain"
 
 
 class _Shape(BaseModel):
@@ -179,7 +179,7 @@ def answer_shape(answer: Answer, *, explain: bool = False, local: bool = False) 
             answer=NO_ANSWER,
             citations=[],
             related=[RelatedShape(document=page.document, title=page.title, uri=page.uri) for page in answer.related],
-            rung=ABSTAIN_RUNG,
+            rung=ABSTAIN,
             groundedness=None,
             generation=answer.generation,
             receipt=receipt_shape(answer.receipt),

@@ -1,0 +1,69 @@
+"""The route by which questions are answered."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.answering.answers import Answer, Answered
+from app.answering.events import Listener
+from app.answering.questions import Question
+from app.answering.routing import ABSTAIN
+from app.answering.service import AnswerService
+from app.api.callers import Callers
+from app.api.errors import problem_responses
+from app.api.open_answers import OpenAnswers
+from app.api.readiness import Readiness
+from app.api.schemas import AnswerShape, AskRequest, answer_shape, conversation
+from app.api.streaming import stream_answer
+from app.costs.ledger import Spender
+from app.costs.pricing import plain_usd
+from indexing.documents import AccessLabel, AccessScope
+
+ASK_PATH: Final = "/v1/ask"
+
+_PROBLEMS: Final = problem_responses(403, 408, 413, 422, 429, 500, 503)
+
+_log = structlog.get_logger("farthing.api")
+
+
+def ask_router(
+    service: AnswerService,
+    readable: Callable[[list[AccessLabel]], AccessScope],
+    callers: Callers,
+    answers: OpenAnswers,
+    readiness: Readiness,
+) -> APIRouter:
+    """The route, over the service.
+
+    Args:
+        service: Answers the questions.
+        readable: What a caller who claims these labels may read; raises when he may not claim them.
+        callers: Says who asks, and so who pays.
+        answers: Has each question answered in a thread of its own.
+        readiness: Says whether questions can be answered.
+    """
+    router = APIRouter()
+
+    @router.post(ASK_PATH, responses=_PROBLEMS, response_model=AnswerShape, response_model_exclude_unset=True)
+    async def ask(body: AskRequest, request: Request) -> Response | AnswerShape:
+        """Answer a question from the documents that the caller may read, with citations and the bill, or abstain."""
+        readiness.require()
+        scope, spender = readable(body.labels), callers.spender(request)
+        question = Question(body.question, conversation(body.conversation))
+        answer = answers.begin(partial(_ask, service, question, scope, spender))
+        if body.stream:
+            return await stream_answer(answer, ASK_PATH, explain=body.explain)
+        return answer_shape(await answer.result(), explain=body.explain)
+
+    return router
+
+
+def _ask(service: AnswerService, question: Question, scope: AccessScope, spender: Spender, tell: Listener) -> Answer:
+    answer = service.ask(question, scope, spender, tell)
+    rung = answer.rung if isinstance(answer, Answered) else ABSTAIN
+    _log.info("asked", id=answer.id, rung=rung, usd=plain_usd(answer.receipt.cost_usd), ms=round(answer.receipt.ms, 2))
+    return answer

@@ -80,8 +80,8 @@ def mapped_errors(name: str, written: list[str], prompt: str = "") -> Iterator[N
     """
     try:
         yield
-    # The body is read here, so errors of reading and of decoding it come as they are.
-    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
+    # The body is read here, so errors of reading and of decoding it come as they are: JSON nested too deeply is a RecursionError.
+    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, RecursionError) as error:
         text = "".join(written)
         if text:
             raise StreamCutError(
@@ -152,6 +152,14 @@ def _retry_after_s(headers: Mapping[str, Any]) -> float | None:
     try:
         after_s = float(value)
     except ValueError:
-        date = email.utils.parsedate_tz(value)
-        after_s = email.utils.mktime_tz(date) - time.time() if date else -1.0
+        after_s = _s_until(value)
     return after_s if 0 <= after_s < float("inf") else None
+
+
+def _s_until(date: str) -> float:
+    """The seconds until an HTTP date; negative for what is none, such as one in the year 99999."""
+    try:
+        parts = email.utils.parsedate_tz(date)
+        return email.utils.mktime_tz(parts) - time.time() if parts else -1.0
+    except (ValueError, OverflowError):
+        return -1.0

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.adapters.openai_errors import MEANINGS
+from app.adapters.openai_errors import MEANINGS, mapped_errors
 from app.adapters.openai_generator import OpenAIGenerator, read_usage
 from app.answering.errors import (
     EndpointGarbledError,
@@ -125,6 +125,11 @@ def test_a_fault_before_the_first_word(provider: FakeProvider, fault: Fault, err
     assert len(provider.requests) == 1
 
 
+def test_json_that_is_nested_too_deeply_to_be_read_is_garbled() -> None:
+    with pytest.raises(EndpointGarbledError, match="'house' did not answer as a model does"), mapped_errors("house", []):
+        json.loads("[" * 60_000)
+
+
 @pytest.mark.parametrize("fault", [Fault.CUT, Fault.CUT_CLEANLY, Fault.ERROR_INSIDE, Fault.STALL, Fault.DRIP])
 def test_a_stream_that_breaks_off_keeps_what_was_written_and_ends_in_time(provider: FakeProvider, fault: Fault) -> None:
     provider.faults = [fault]
@@ -183,7 +188,17 @@ def test_a_wrong_key_and_an_unknown_model_say_what_to_correct(provider: FakeProv
 
 
 @pytest.mark.parametrize(
-    ("header", "after_s"), [("7", 7.0), ("0.5", 0.5), ("nonsense", None), ("-3", None), ("inf", None), (None, None)]
+    ("header", "after_s"),
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("nonsense", None),
+        ("-3", None),
+        ("inf", None),
+        ("Mon, 01 Jan 99999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 99999999999999 00:00:00 GMT", None),
+        (None, None),
+    ],
 )
 def test_how_long_to_wait_is_what_the_provider_says(provider: FakeProvider, header: str | None, after_s: float | None) -> None:
     provider.faults, provider.retry_after = [Fault.OVERLOADED], header

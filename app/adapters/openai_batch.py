@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
-import openai
-
-from app.adapters.bounded_http import Bounds, bounded_client
+from app.adapters.bounded_http import Bounds
 from app.adapters.openai_errors import mapped_errors
-from app.adapters.openai_generator import read_usage
+from app.adapters.openai_generator import FINISHES, open_client, read_usage
 from app.answering.errors import EndpointGarbledError
 from app.answering.generation import BatchProgress, Completion, Finish, Prompt
 
@@ -26,7 +24,6 @@ _ROW_BYTES: Final = 16_384
 _BYTES_PER_TOKEN: Final = 64
 _KEY: Final = "farthing"
 _ENDED: Final = frozenset({"completed", "failed", "expired", "cancelled"})
-_FINISHES: Final[Mapping[str, Finish]] = {"length": Finish.LENGTH, "content_filter": Finish.FILTERED}
 
 
 class OpenAIBatch:
@@ -36,14 +33,7 @@ class OpenAIBatch:
         self._name = name
         self._make_body = make_body
         self._bounds = Bounds()
-        self._client = openai.OpenAI(
-            base_url=url,
-            api_key=key or "none",  # endpoints without keys ignore it
-            timeout=_READ_S,
-            max_retries=0,
-            http_client=bounded_client(self._bounds, _READ_S),
-        )
-        self._client.organization = self._client.project = None  # the environment's, which would go to any endpoint
+        self._client = open_client(url, key, self._bounds, _READ_S)
 
     def submit(self, key: str, prompts: Mapping[str, Prompt], max_output_tokens: int) -> str:
         """Hand in prompts, each under an id of the caller's; the batch's id at the provider. Raises `GenerationError`."""
@@ -134,6 +124,6 @@ def _completion(body: object, prompt: Prompt, max_output_tokens: int) -> Complet
     message = message if isinstance(message, Mapping) else {}
     content = message.get("content")
     text = content if isinstance(content, str) else ""
-    finish = Finish.FILTERED if message.get("refusal") else _FINISHES.get(str(choice.get("finish_reason")), Finish.STOP)
+    finish = Finish.FILTERED if message.get("refusal") else FINISHES.get(str(choice.get("finish_reason")), Finish.STOP)
     usage = read_usage(body.get("usage"), len(f"{prompt.system}{prompt.user}".encode()), len(text.encode()), max_output_tokens)
     return Completion(text, finish, usage)

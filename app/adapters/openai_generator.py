@@ -32,7 +32,8 @@ _LONGEST_END_S: Final = 0.1
 _DATA: Final = b"data:"
 _DONE: Final = b"[DONE]"
 
-_FINISHES: Final[Mapping[str, Finish]] = {"length": Finish.LENGTH, "content_filter": Finish.FILTERED}
+FINISHES: Final[Mapping[str, Finish]] = {"length": Finish.LENGTH, "content_filter": Finish.FILTERED}
+"""What the API calls an end; anything else is `STOP`."""
 
 _UNPROCESSED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _COMPLAINTS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -59,14 +60,7 @@ class OpenAIGenerator:
         self._timeout_s = timeout_s
         self._bounds = Bounds()
         self._refused: frozenset[str] = frozenset()
-        self._client = openai.OpenAI(
-            base_url=url,
-            api_key=key or "none",  # endpoints without keys ignore it
-            timeout=timeout_s,
-            max_retries=0,
-            http_client=bounded_client(self._bounds, timeout_s),
-        )
-        self._client.organization = self._client.project = None  # the environment's, which would go to any endpoint
+        self._client = open_client(url, key, self._bounds, timeout_s)
 
     def generate(self, prompt: Prompt, max_output_tokens: int, on_text: TextListener) -> Completion:
         """Have the model write, and tell `on_text` each piece as it comes.
@@ -194,7 +188,7 @@ class _Answer:
         delta = choice.get("delta")
         delta = delta if isinstance(delta, Mapping) else {}
         if choice.get("finish_reason"):
-            self.finish = self.finish or _FINISHES.get(str(choice["finish_reason"]), Finish.STOP)
+            self.finish = self.finish or FINISHES.get(str(choice["finish_reason"]), Finish.STOP)
         if delta.get("refusal"):
             self.finish = Finish.FILTERED
         text = delta.get("content")
@@ -217,6 +211,19 @@ def _data(lines: list[bytes]) -> Iterator[bytes]:
     for line in lines:
         if line.startswith(_DATA):
             yield line.removeprefix(_DATA).strip()
+
+
+def open_client(url: str, key: str | None, bounds: Bounds, timeout_s: float) -> openai.OpenAI:
+    """A client of one endpoint that keeps to `bounds`, tries once, and tells the endpoint nothing of the environment."""
+    client = openai.OpenAI(
+        base_url=url,
+        api_key=key or "none",  # endpoints without keys ignore it
+        timeout=timeout_s,
+        max_retries=0,
+        http_client=bounded_client(bounds, timeout_s),
+    )
+    client.organization = client.project = None  # the environment's, which would go to any endpoint
+    return client
 
 
 def read_usage(usage: Any, prompt_bytes: int, text_bytes: int, max_output_tokens: int) -> Usage | None:

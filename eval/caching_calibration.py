@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.bootstrap.caching import build_calibration
-from app.caching.calibration import Calibration, lower_bound
+from app.caching.calibration import Calibration
+from app.costs.confidence import share_at_least
 from app.home import prepare_home
 from app.settings import Settings
 from eval.caching_pairs import NEAR_MISS, PARAPHRASE, QUESTION, Wording, ask_wording, load_wordings, propose_all
@@ -54,7 +55,7 @@ class Calibrated:
                 "probability_from": band.lowest,
                 "asked": band.asked,
                 "right": band.right,
-                "lower_bound": lower_bound(band.right, band.asked),
+                "lower_bound": share_at_least(band.right, band.asked),
             }
             for band in self.calibration.bands
         ]

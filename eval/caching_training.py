@@ -20,8 +20,9 @@ from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
 from app.caching.agreement import FEATURES, agreement
-from app.caching.calibration import Band, Calibration, lower_bound
+from app.caching.calibration import Band, Calibration
 from app.caching.differences import differences
+from app.costs.confidence import share_at_least
 from app.home import prepare_home
 from app.settings import load_settings
 from eval.caching_pairs import FOLDS, HANDBOOKS, Pair, ask_wordings, propose_all
@@ -111,7 +112,7 @@ def main() -> None:
         table.add_column(column)
     for band in learned.bands:
         share = f"{band.right / band.asked:.1%}" if band.asked else ""
-        table.add_row(f"{band.lowest}", f"{band.asked}", f"{band.right}", share, f"{lower_bound(band.right, band.asked):.1%}")
+        table.add_row(f"{band.lowest}", f"{band.asked}", f"{band.right}", share, f"{share_at_least(band.right, band.asked):.1%}")
     console.print(table)
     made_by = {"made_by": "python -m eval.caching_training ../shared/data"}
     arguments.out.write_text(json.dumps({**made_by, **learned.to_json()}, indent=2) + "\n", encoding="utf-8")

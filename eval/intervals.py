@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.costs.confidence import CONFIDENCE
+
 RESAMPLES: Final = 2_000
-CONFIDENCE: Final = 0.95
 SEED: Final = 20_240_229
 """Fixed, so that the same values always give the same interval, and two arms on the same questions the same resamples."""
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from app.answering.generation import Rungs
 from app.answering.prompting import prompt_hashes
+from app.costs.confidence import CONFIDENCE
 from app.costs.pricing import plain_usd
 from app.settings import Settings
 from eval.answer_metrics import TOKEN_F1_THRESHOLD
@@ -22,7 +23,7 @@ from eval.cases import Case, load_dataset
 from eval.curves import CurvePoint, quality_curves
 from eval.errors import EvalError, RunError
 from eval.experiment import run_experiment
-from eval.intervals import CONFIDENCE, RESAMPLES, SEED
+from eval.intervals import RESAMPLES, SEED
 from eval.json_lines import read_json_lines
 from eval.measures import Outcome
 from eval.report import render_report

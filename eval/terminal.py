@@ -6,8 +6,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from app.caching.calibration import lower_bound
 from app.cli.rendering import complain, dollars, printable, table
+from app.costs.confidence import share_at_least
 from eval.arms import ARMS, FARTHING, LLAMAINDEX, NAIVE
 from eval.caching_calibration import Calibrated
 from eval.compare import Comparison
@@ -248,7 +248,7 @@ def show_calibration(made: Calibrated, out: Console) -> None:
     """Print what of the answer cache's proposals is right, and how many each bound would let pass."""
     rows = table("probability from", "questions", "right", "lower bound")
     for band in made.calibration.bands:
-        bound = lower_bound(band.right, band.asked)
+        bound = share_at_least(band.right, band.asked)
         rows.add_row(f"{band.lowest:.2f}", f"{band.asked:,}", f"{band.right:,}", f"{bound:.1%}" if band.asked else "")
     out.print(rows)
     out.print()

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from rich.console import Console
 
 from app.answering.caching import HitKind
-from app.caching.calibration import upper_bound
 from app.cli.figures import print_whole
 from app.cli.rendering import dollars, printable, table
+from app.costs.confidence import share_at_most
 from app.costs.pricing import plain_usd
 from app.costs.receipts import sum_usd
 from eval.charts import rates_chart
@@ -117,7 +117,7 @@ def _figures(judged: Sequence[Judged]) -> dict[str, Any]:
         "asked": len(judged),
         "hits": {kind: found[kind] for kind in KINDS} | others,
         "wrong": wrong,
-        "wrong_upper": round(upper_bound(wrong, len(hits)), 5),
+        "wrong_upper": round(share_at_most(wrong, len(hits)), 5),
         "stale": sum(one.stale for one in hits),
         "foreign": sum(one.foreign for one in hits),
         "tokens": sum(one.given.tokens for one in judged),

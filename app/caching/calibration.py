@@ -8,18 +8,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-import numpy as np
-
 from app.caching.agreement import FEATURES
+from app.costs.confidence import share_at_least
 
-CONFIDENCE: Final = 0.95
-"""How sure a bound is, on its one side."""
-
-_HALVINGS: Final = 60
 _TELLING: Final = 2
 
 
@@ -62,7 +57,7 @@ class Calibration:
     def lower_bound(self, probability: float) -> float:
         """The share that the counts support at least: the best of its band and of those below, which are surely no better."""
         reached = self.bands[: self._band(probability) + 1]
-        return max(lower_bound(band.right, band.asked) for band in reached)
+        return max(share_at_least(band.right, band.asked) for band in reached)
 
     def observe(self, probability: float, *, right: bool) -> "Calibration":
         """The calibration after one more proposal was seen to be right or wrong, by an audit or by a person."""
@@ -79,7 +74,7 @@ class Calibration:
         A single wrong one may be the audit's own mistake, and decides nothing.
         """
         wrong = self.passed.asked - self.passed.right
-        return wrong < _TELLING or lower_bound(wrong, self.passed.asked) <= max_wrong_share
+        return wrong < _TELLING or share_at_least(wrong, self.passed.asked) <= max_wrong_share
 
     def to_json(self) -> dict[str, Any]:
         """The calibration as its file holds it."""
@@ -110,27 +105,3 @@ def _one_more(band: Band, *, right: bool) -> Band:
 def shipped_calibration() -> Calibration:
     """The calibration that comes with the package, made with `python -m eval.caching_training`."""
     return read_calibration(json.loads(files("app.caching").joinpath("calibration.json").read_text(encoding="utf-8")))
-
-
-@lru_cache(maxsize=4096)
-def lower_bound(right: int, asked: int) -> float:
-    """The lowest share that `right` of `asked` do not speak against, at `CONFIDENCE` on one side; 0 when nothing was asked.
-
-    Source:
-        Clopper and Pearson, Biometrika 26 (1934): the share at which so many or more come about with probability 1 - confidence.
-    """
-    if right == 0:
-        return 0.0
-    counts = np.arange(right, asked + 1)
-    log_ways = np.array([math.lgamma(asked + 1) - math.lgamma(k + 1) - math.lgamma(asked - k + 1) for k in counts.tolist()])
-    low, high = 0.0, 1.0
-    for _ in range(_HALVINGS):
-        share = (low + high) / 2
-        so_many = np.exp(log_ways + counts * math.log(share) + (asked - counts) * math.log1p(-share)).sum()
-        low, high = (share, high) if so_many < 1.0 - CONFIDENCE else (low, share)
-    return low
-
-
-def upper_bound(wrong: int, asked: int) -> float:
-    """The highest share that `wrong` of `asked` do not speak against, at `CONFIDENCE` on one side; 1 when nothing was asked."""
-    return 1.0 - lower_bound(asked - wrong, asked)

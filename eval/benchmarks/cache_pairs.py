@@ -28,10 +28,11 @@ from rich.console import Console
 from rich.table import Table
 
 from app.bootstrap import build_embedder
-from app.caching.calibration import Calibration, upper_bound
+from app.caching.calibration import Calibration
 from app.caching.differences import RULES, differences
 from app.caching.verdicts import Judgement, Verdict, judge
 from app.caching.wording import exact_key, same_words_key
+from app.costs.confidence import share_at_most
 from app.home import prepare_home
 from app.settings import load_settings
 from eval.caching_pairs import HANDBOOKS, NEAR_MISS, PARAPHRASE, QUESTION, AskedWording, Pair, ask_wordings, propose, propose_all
@@ -66,7 +67,7 @@ class Tally:
         """Its figures as a table's cells."""
         wrong = len(self.wrong)
         share = f"{wrong / self.hits:.1%}" if self.hits else ""
-        bound = f"{upper_bound(wrong, self.hits):.1%}" if self.hits else ""
+        bound = f"{share_at_most(wrong, self.hits):.1%}" if self.hits else ""
         return f"{self.asked:,}", f"{self.hits:,}", f"{self.hits / self.asked:.1%}", f"{wrong:,}", share, bound
 
 

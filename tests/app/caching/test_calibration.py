@@ -1,30 +1,12 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import beta
 
 from app.caching.agreement import FEATURES
-from app.caching.calibration import Band, Calibration, lower_bound, read_calibration, shipped_calibration, upper_bound
+from app.caching.calibration import Band, Calibration, read_calibration, shipped_calibration
+from app.costs.confidence import share_at_least
 
 COUNTED = Calibration({FEATURES[0]: -1.0}, 2.0, (Band(0.0, 100, 40), Band(0.7, 400, 399), Band(0.9, 10, 9)))
-
-
-@given(st.integers(1, 2_000), st.data())
-def test_bounds_are_those_of_clopper_and_pearson(asked: int, data: st.DataObject) -> None:
-    right = data.draw(st.integers(1, asked))
-    assert lower_bound(right, asked) == pytest.approx(beta.ppf(0.05, right, asked - right + 1), abs=1e-9)
-    assert upper_bound(asked - right, asked) == pytest.approx(1.0 - lower_bound(right, asked))
-
-
-def test_nothing_right_or_nothing_asked_supports_nothing() -> None:
-    assert lower_bound(0, 50) == lower_bound(0, 0) == 0.0
-    assert upper_bound(0, 0) == 1.0
-
-
-def test_299_right_answers_in_a_row_support_99_percent_and_298_do_not() -> None:
-    assert lower_bound(299, 299) >= 0.99 > lower_bound(298, 298)
 
 
 def test_the_probability_is_the_logistic_of_the_weighted_features() -> None:
@@ -34,9 +16,9 @@ def test_the_probability_is_the_logistic_of_the_weighted_features() -> None:
 
 
 def test_the_bound_is_the_best_of_the_bands_reached() -> None:
-    assert COUNTED.lower_bound(0.1) == lower_bound(40, 100)
-    assert COUNTED.lower_bound(0.7) == COUNTED.lower_bound(0.95) == lower_bound(399, 400)
-    assert lower_bound(9, 10) < COUNTED.lower_bound(0.95)
+    assert COUNTED.lower_bound(0.1) == share_at_least(40, 100)
+    assert COUNTED.lower_bound(0.7) == COUNTED.lower_bound(0.95) == share_at_least(399, 400)
+    assert share_at_least(9, 10) < COUNTED.lower_bound(0.95)
 
 
 def test_the_share_is_that_of_the_band_and_all_above() -> None:

@@ -1,8 +1,9 @@
 import pytest
 
 from app.caching.agreement import Cited, Proposal
-from app.caching.calibration import Band, Calibration, lower_bound
+from app.caching.calibration import Band, Calibration
 from app.caching.verdicts import Judgement, Standing, Verdict, judge, standing, wrong_after
+from app.costs.confidence import share_at_least
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
 from tests.indexing.pages import document
@@ -80,7 +81,7 @@ def test_wrong_after_is_bayes_rule() -> None:
 
 def test_a_calibration_stands_by_its_best_bound_and_falls_back_by_itself() -> None:
     sure = Calibration({}, 0.0, (Band(0.0, 1_000, 800), Band(0.5, 500, 500)))
-    assert standing(sure, 0.01, None) == Standing(lower_bound(500, 500), serves=True, verifies=False)
+    assert standing(sure, 0.01, None) == Standing(share_at_least(500, 500), serves=True, verifies=False)
     assert standing(sure, 0.01, 0.03).verifies
     wrong = sure
     for _ in range(5):

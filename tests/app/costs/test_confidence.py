@@ -2,8 +2,11 @@ import random
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta
 
-from app.costs.confidence import UsdBounds, mean_bounds, share_bounds
+from app.costs.confidence import UsdBounds, mean_bounds, share_at_least, share_at_most, share_bounds
 
 
 def test_the_interval_of_a_share_is_wilsons() -> None:
@@ -16,6 +19,22 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
     ):
         assert share_bounds(part, whole) == pytest.approx(expected, abs=5e-5)
     assert share_bounds(0, 0) is None
+
+
+@given(st.integers(1, 2_000), st.data())
+def test_bounds_are_those_of_clopper_and_pearson(asked: int, data: st.DataObject) -> None:
+    right = data.draw(st.integers(1, asked))
+    assert share_at_least(right, asked) == pytest.approx(beta.ppf(0.05, right, asked - right + 1), abs=1e-9)
+    assert share_at_most(asked - right, asked) == pytest.approx(1.0 - share_at_least(right, asked))
+
+
+def test_nothing_right_or_nothing_asked_supports_nothing() -> None:
+    assert share_at_least(0, 50) == share_at_least(0, 0) == 0.0
+    assert share_at_most(0, 0) == 1.0
+
+
+def test_299_right_answers_in_a_row_support_99_percent_and_298_do_not() -> None:
+    assert share_at_least(299, 299) >= 0.99 > share_at_least(298, 298)
 
 
 def test_the_interval_of_a_mean_holds_it_nineteen_times_of_twenty() -> None:

@@ -353,8 +353,10 @@ class _Climb:
     def _at_the_top(self, verbatim: Draft | None) -> Climbed:
         if self._insufficient:
             return self.abstain("the models found no answer in the evidence")
-        if self._best is None:  # says nothing of the evidence
-            return self._fall_back(verbatim, "no model replied in the form that was asked for")
+        if self._best is None:  # says nothing of the evidence, and another time they may
+            why = "no model replied in the form that was asked for"
+            self._step(self._path[-1], Decision.FAIL, why)
+            return self._fall_back(verbatim, why)
         return self._keep("no higher rung is worth asking; what is not supported was left out")
 
     def _fall_back(self, verbatim: Draft | None, why: str) -> Climbed:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from decimal import Decimal
 from hashlib import sha256
@@ -89,10 +90,13 @@ class Model:
         self.verified: list[Prompt] = []
         self.answered: list[Prompt] = []
         self.during: Callable[[], None] = lambda: None
+        self.garbles = False
 
     def generate(self, prompt: Prompt, max_output_tokens: int, on_text: TextListener) -> Completion:  # noqa: ARG002 - the port's
         self.during()
-        if prompt.wants_json:
+        if self.garbles:
+            text = "Certainly! Twenty-five days"
+        elif prompt.wants_json:
             self.answered.append(prompt)
             found = re.search(r"\[1\] (.+?)(?= \[2\]|\n)", prompt.user)
             assert found, prompt.user
@@ -162,6 +166,7 @@ class Desk:
         extractive_from: float = 0.0,
         check_every_s: float = 0.0,
         embedder: Embedder | None = None,
+        turns: AbstractContextManager[object] | None = None,
         **cache: Any,
     ) -> None:
         self.store: Any = store or (like.store if like else FakeAnswerStore())
@@ -192,6 +197,7 @@ class Desk:
             baseline=NaiveBaseline(COUNTER, Price(Decimal(1), Decimal(10)), 100),
             measuring=Measuring(0.0, lambda *_: None, rungs, self.ledger, "prices", COUNTER),  # type: ignore[arg-type] # draws nothing
             max_question_characters=2_000,
+            turns=turns,
         )
 
     def publish(self, *pages: Document | str) -> str:

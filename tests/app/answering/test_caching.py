@@ -234,6 +234,17 @@ def test_what_was_made_while_a_model_failed_is_not_kept() -> None:
     assert len(entries(desk)) == 1
 
 
+def test_what_was_made_in_place_of_replies_that_nobody_can_read_is_not_kept() -> None:
+    model = Model()
+    desk = Desk(LEAVE, model=model, extractive_from=2.0)
+    model.garbles = True
+    answer = desk.ask(QUESTION)
+    assert (rung(answer), entries(desk)) == ("extractive", [])
+    model.garbles = False
+    assert rung(desk.ask(QUESTION)) == "small"
+    assert len(entries(desk)) == 1
+
+
 def test_what_is_not_wholly_grounded_is_not_kept() -> None:
     desk = Desk(LEAVE)
     answer = desk.ask(QUESTION)

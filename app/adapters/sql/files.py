@@ -21,6 +21,21 @@ def make_private(folder: Path) -> None:
 
 
 @contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Map what the file system raises inside the block.
+
+    Raises:
+        LedgerError: Something at `path` cannot be used.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise LedgerError(
+            f"{path} cannot be used: {error.strerror}. Make room on the disk, and check its permissions."
+        ) from error
+
+
+@contextmanager
 def folder_lock(path: Path, timeout_s: float) -> Iterator[None]:
     """Hold a lock among all processes and threads that use the same folder. It goes when its holder dies.
 
@@ -28,10 +43,8 @@ def folder_lock(path: Path, timeout_s: float) -> Iterator[None]:
         LedgerBusyError: Somebody else held it all the time.
         LedgerError: The lock's file cannot be made.
     """
-    try:
+    with file_errors(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise LedgerError(f"{path} cannot be opened: {error.strerror}. Check the disk and its permissions.") from error
     try:
         until = time.monotonic() + timeout_s
         while True:
@@ -64,19 +77,20 @@ class Presence:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def others(self) -> tuple[frozenset[str], frozenset[str]]:
-        """The processes of this folder, without this one: those that run, and those that died."""
+        """The processes of this folder, without this one: those that run, and those that died. Raises `LedgerError`."""
         running: set[str] = set()
         dead: set[str] = set()
-        with folder_lock(self._lock, 10.0):
+        with folder_lock(self._lock, 10.0), file_errors(self._folder):
             for file in self._folder.iterdir():
                 if file.name != self.instance:
                     (dead if _nobody_holds(file) else running).add(file.name)
         return frozenset(running), frozenset(dead)
 
     def forget(self, dead: frozenset[str]) -> None:
-        """Remove what is left of processes that died, once nothing of theirs is open."""
-        for name in dead:
-            (self._folder / name).unlink(missing_ok=True)
+        """Remove what is left of processes that died, once nothing of theirs is open. Raises `LedgerError`."""
+        with file_errors(self._folder):
+            for name in dead:
+                (self._folder / name).unlink(missing_ok=True)
 
     def leave(self) -> None:
         """Be no more. The file stays for somebody to see that this process is gone, in case it left something open."""

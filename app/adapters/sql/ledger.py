@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from app.adapters.sql import booking
 from app.adapters.sql.database import LedgerDatabase
-from app.adapters.sql.files import Presence, make_private
+from app.adapters.sql.files import Presence, file_errors, make_private
 from app.adapters.sql.pending import PendingFile
 from app.adapters.sql.schema import BUDGET_USE, HOLDS, to_us
 from app.costs.budgets import Limit, Standing, period_start
@@ -178,13 +178,9 @@ class SqlLedger:
     def _present(self) -> Presence:
         with self._beginning:
             if self._presence is None:
-                try:
+                with file_errors(self._folder):
                     make_private(self._folder)
                     self._presence = Presence(self._folder / "running")
-                except OSError as error:
-                    raise LedgerError(
-                        f"{self._folder} cannot be used: {error.strerror}. Make room on the disk, and check its permissions."
-                    ) from error
             return self._presence
 
     def _look_round(self) -> Presence:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -12,11 +13,13 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from app.adapters.sql import database as database_module
+from app.adapters.sql import ledger as ledger_module
 from app.adapters.sql.database import LedgerDatabase
 from app.adapters.sql.ledger import SqlLedger
 from app.adapters.sql.reader import SqlLedgerReader
@@ -148,7 +151,7 @@ class TestPending:
         assert [entry.question for entry in written(work)] == [None, None, None]
 
 
-def _fields(entry: Entry) -> dict[str, object]:
+def _fields(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in Entry.__slots__}
 
 
@@ -231,6 +234,18 @@ def test_a_server_that_is_away_is_waited_for(folder: Path) -> None:
         ledger.settle(bill("b", "0"))
     with closing(LedgerDatabase(folder)) as database:
         assert len(list(SqlLedgerReader(database).entries(LONG_AGO, FAR_OFF))) == 2
+
+
+def test_when_nobody_can_see_who_runs_bills_are_written_all_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_module, "_LOOK_ROUND_S", 0.0)
+    with closing(_ledger(folder.parent)) as ledger:
+        ledger.reserve(hold("a"))
+        shutil.rmtree(folder / "running")
+        with pytest.raises(LedgerError, match="running cannot be used: No such file"):
+            ledger.recover()
+        ledger.settle(bill("a"))
+    with closing(LedgerDatabase(folder)) as database:
+        assert [entry.id for entry in SqlLedgerReader(database).entries(LONG_AGO, FAR_OFF)] == ["a"]
 
 
 def test_when_nothing_can_be_written_the_caller_hears_of_it(folder: Path) -> None:

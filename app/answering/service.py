@@ -1,12 +1,10 @@
 """The second flow, read aloud: question to answer, citations and receipt."""
 
-import threading
 import uuid
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +37,6 @@ from retrieval.followups import embed_query
 from retrieval.passages import Query
 from retrieval.retriever import Candidates
 from retrieval.weights import Weights
-
-_SEARCHES_AT_ONCE: Final = 2
-"""One is in the model while the other is in the interpreter. More hold each other up: eight questions at once took 65 to 80 ms
-each without turns, 50 with them (`eval/benchmarks/overhead.py`, the fast provider)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +73,26 @@ class AnswerService:
         max_question_characters: int,
         auditor: Auditor | None = None,
         searches: RecentSearches | None = None,
+        turns: AbstractContextManager[object] | None = None,
     ) -> None:
+        """Put it together.
+
+        Args:
+            index: Lends the generation that serves.
+            embedder: Embeds the questions.
+            counter: Counts tokens.
+            weights: The learned weights.
+            context_settings: How much an answer reads now.
+            memory: The answer cache, and the answers that are being made.
+            ladder: Answers from the evidence.
+            accounts: Keeps the books.
+            baseline: Measures the naive prompt.
+            measuring: Draws answers to measure the saving by.
+            max_question_characters: Longer questions are refused.
+            auditor: Audits proposed cached answers; `None` where nothing is learned from them.
+            searches: Keeps what was just found; `None` where each question is searched for.
+            turns: Held by each search while it runs; `None` where searches do not hold each other up.
+        """
         self._index = index
         self._embedder = embedder
         self._counter = counter
@@ -93,7 +106,7 @@ class AnswerService:
         self._max_question_characters = max_question_characters
         self._auditor = auditor
         self._searches = searches
-        self._turns = threading.Semaphore(_SEARCHES_AT_ONCE)
+        self._turns = turns or nullcontext()
 
     def ask(self, question: Question, scope: AccessScope, spender: Spender, tell: Listener = nobody) -> Answer:
         """Answer a question, or abstain.

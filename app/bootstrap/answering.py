@@ -1,8 +1,9 @@
 """The answering flow, put together."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.answering.serving import IndexHandle, OpenGeneration
 from app.bootstrap.caching import build_auditor, build_calibration, build_memory
@@ -23,6 +24,11 @@ if TYPE_CHECKING:  # commands that need only some of these must not wait for the
     from app.caching.calibration import Calibration
     from app.costs.hits import AnsweringLedger
     from app.errors import AppError
+
+
+_SEARCHES_AT_ONCE: Final = 2
+"""One is in the model while the other is in the interpreter. More hold each other up: eight questions at once took 65 to 80 ms
+each without turns, 50 with them (`eval/benchmarks/overhead.py`, the fast provider)."""
 
 
 def build_context_settings(settings: Settings) -> "ContextSettings":
@@ -77,6 +83,8 @@ def build_service(
     naive = NaivePrompts(index, embedder, baseline)
     ladder = Ladder(rungs, ladder_settings, weights, counter)
     accounts = Accounts(books, build_restraint_shares(settings), prices.version, close)
+    # A search that waits for a server holds nobody up; were it to take a turn, one that hangs would.
+    turns = threading.Semaphore(_SEARCHES_AT_ONCE) if settings.index.engine == "edge" else None
     own = None if calibration or not settings.cache.enabled else build_calibration(settings)
     return AnswerService(
         index=index,
@@ -92,6 +100,7 @@ def build_service(
         max_question_characters=settings.answering.max_question_characters,
         auditor=build_auditor(settings, own, index.lease, ladder, accounts, counter) if own else None,
         searches=RecentSearches() if settings.cache.enabled else None,
+        turns=turns,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from retrieval.passages import Context, Passage
 from retrieval.retriever import Evidence
-from retrieval.weights import Weights
+from retrieval.weights import Weights, probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def answer_probability(evidence: Evidence, context: Context, weights: Weights) -
     if not evidence.passages or not context.units:
         return 0.0
     row = answerable_features(evidence, context)
-    odds = weights.answerable_bias + sum(
+    log_odds = weights.answerable_bias + sum(
         weights.answerable.get(n, 0.0) * v for n, v in zip(ANSWERABLE_FEATURES, row, strict=True)
     )
-    return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, odds))))
+    return probability(log_odds)

@@ -9,7 +9,7 @@ from indexing.documents import UnitKind
 from retrieval.analysis import AnalysedChunk, AnalysedQuery, AnalysedUnit
 from retrieval.passages import ContextUnit, Passage
 from retrieval.question_form import QuestionForm
-from retrieval.weights import Weights
+from retrieval.weights import Weights, probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,8 @@ def score_units(
     by_feature = [weights.unit.get(name, 0.0) for name in UNIT_FEATURES]
     return [
         ContextUnit(
-            passage.chunk, position, _sigmoid(weights.unit_bias + sum(w * v for w, v in zip(by_feature, row, strict=True)))
+            passage.chunk, position, probability(weights.unit_bias + sum(w * v for w, v in zip(by_feature, row, strict=True)))
         )
         for passage, rows in zip(passages, unit_features(query, passages, analysed), strict=True)
         for position, row in enumerate(rows)
     ]
-
-
-def _sigmoid(value: float) -> float:
-    return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, value))))

@@ -1,10 +1,15 @@
 """What was learned about passages, units and whether there is an answer at all: a small readable file of weights."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Final
+
+_CERTAIN: Final = 60.0
+"""Beyond such log-odds a probability is 0 or 1 to all digits, and the exponential overflows in the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,11 @@ class Weights:
     unit_bias: float
     answerable: Mapping[str, float]
     answerable_bias: float
+
+
+def probability(log_odds: float) -> float:
+    """The probability, in [0, 1], that log-odds stand for."""
+    return 1.0 / (1.0 + math.exp(-max(-_CERTAIN, min(_CERTAIN, log_odds))))
 
 
 @cache

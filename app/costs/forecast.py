@@ -27,7 +27,6 @@ _SLICES: Final = 97  # a prime, so that the slices of a month fall on all hours 
 _ENOUGH: Final = 0.1
 """Slices that hold less than this share of the questions they were to hold missed when these were asked."""
 
-
 _S_A_DAY: Final = 86_400
 
 

@@ -78,8 +78,7 @@ class HitBook:
         group = HitGroup(self._clock().date(), answer_id, kind, spender)
         one = HitSum(1, saved_usd or Decimal(0), int(saved_usd is None), int(abstained))
         with self._lock:
-            known = self._noted.get(group)
-            self._noted[group] = known.plus(one) if known else one
+            self._add(group, one)
 
     def write(self) -> None:
         """Write down what was noted. What cannot be written now is kept for the next time; what never can is named and let go."""
@@ -94,5 +93,7 @@ class HitBook:
         except LedgerError:
             with self._lock:
                 for group, hits in noted.items():
-                    known = self._noted.get(group)
-                    self._noted[group] = known.plus(hits) if known else hits
+                    self._add(group, hits)
+
+    def _add(self, group: HitGroup, hits: HitSum) -> None:
+        self._noted[group] = self._noted.get(group, HitSum()).plus(hits)

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from app.costs.budgets import Limit, LimitUse, Payer, period_end
+from app.costs.budgets import Limit, LimitUse, Payer, Period, period_end
 from app.costs.errors import BudgetExhaustedError
 from app.costs.ledger import Hold, Spender
 
@@ -110,6 +110,6 @@ def _share(used: Decimal, limit: Decimal) -> float:
 
 
 def _words(use: LimitUse) -> str:
-    period = {"day": "daily", "month": "monthly"}[use.limit.period.value]
+    period = {Period.DAY: "daily", Period.MONTH: "monthly"}[use.limit.period]
     whose = "the company" if use.limit.payer is Payer.COMPANY else f"the {use.limit.payer.value} {use.name}"
     return f"The {period} budget of {whose}"

@@ -115,9 +115,10 @@ class SyncPlan:
         rate = self.base.embedded_chunks_per_s if self.base else None
         return None if rate is None else self.embeddings / rate
 
-    def tokens_by_hash(self) -> dict[str, int]:
-        """The tokens of each embedded text, by its hash."""
-        return {row.embedding_hash: row.tokens for document in self.documents for row in document.chunk_rows}
+
+def tokens_by_hash(documents: Iterable[PlannedDocument]) -> dict[str, int]:
+    """The tokens of each text that is embedded, by its hash."""
+    return {row.embedding_hash: row.tokens for document in documents for row in document.chunk_rows}
 
 
 def plan(sources: Sequence[DocumentSource], tools: SyncTools, progress: Progress) -> SyncPlan:
@@ -214,7 +215,7 @@ def _compare(
     new_ids = {chunk.id for chunk in upserts} - {row.id for rows in old_rows.values() for row in rows}
     before = catalog.chunk_count if catalog is not None and not from_empty else 0
     unknown = _unknown(upserts, tools.cache)
-    tokens = {row.embedding_hash: row.tokens for document in documents for row in document.chunk_rows}
+    tokens = tokens_by_hash(documents)
     skipped_differ = any(reading.skipped != reading.known_bad for reading in readings)
     return SyncPlan(
         base=base,

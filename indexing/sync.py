@@ -22,7 +22,7 @@ from indexing.documents import Chunk
 from indexing.errors import ChunkIndexError, IndexingError
 from indexing.generations import INDEX_FORMAT, IndexManifest, created_at, created_by, disk_errors
 from indexing.index import ChunkIndex
-from indexing.planning import DocumentCounts, NoProgress, Progress, SyncPlan, SyncTools, plan
+from indexing.planning import DocumentCounts, NoProgress, Progress, SyncPlan, SyncTools, plan, tokens_by_hash
 from indexing.sources import DocumentSource, Skipped
 
 _BATCH: Final = 256
@@ -164,7 +164,7 @@ def _write_index(planned: SyncPlan, identity: str, directory: Path, tools: SyncT
 def _upsert(planned: SyncPlan, index: ChunkIndex, tools: SyncTools, progress: Progress) -> _Work:
     """Write the chunks batch by batch, each with its vector from the cache or, failing that, from the model."""
     work = _Work()
-    tokens = planned.tokens_by_hash()
+    tokens = tokens_by_hash(planned.documents)
     uses = Counter(chunk.embedding_hash for chunk in planned.upserts)
     repeated: dict[str, NDArray[np.float32]] = {}  # texts that come again are embedded once, with or without a cache
     total = len(planned.upserts)

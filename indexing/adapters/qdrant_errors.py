@@ -34,7 +34,7 @@ def qdrant_errors(collection: str) -> Iterator[None]:
             ) from error
         if any(sign in str(error).lower() for sign in NO_SPACE_TEXT):
             raise ChunkIndexError(f"The Qdrant server has no disk space left for {collection}. Free some there.") from error
-        raise ChunkIndexError(f"The Qdrant server failed on {collection}: {error}") from error
+        raise ChunkIndexError(f"The Qdrant server failed on {collection}: {error}. Its own log may say why.") from error
     except ResponseHandlingException as error:
         if isinstance(error.source, httpx.TimeoutException):
             raise ChunkIndexError(
@@ -45,7 +45,7 @@ def qdrant_errors(collection: str) -> Iterator[None]:
             "Check that it runs and that `qdrant.url` is right."
         ) from error
     except (ApiException, QdrantException) as error:
-        raise ChunkIndexError(f"The Qdrant server failed on {collection}: {error}") from error
+        raise ChunkIndexError(f"The Qdrant server failed on {collection}: {error}. Its own log may say why.") from error
     except ValueError as error:
         # The client's in-memory mode has no exceptions of its own, and both modes refuse bad arguments like this.
         if "not found" in str(error):

@@ -15,7 +15,7 @@ from app.caching.calibration import Calibration
 from app.costs.confidence import share_at_least
 from app.home import prepare_home
 from app.settings import Settings
-from eval.caching_pairs import NEAR_MISS, PARAPHRASE, QUESTION, Wording, ask_wording, load_wordings, propose_all
+from eval.caching_pairs import Wording, WordingKind, ask_wording, load_wordings, propose_all
 from eval.caching_training import calibrate
 from eval.cases import load_dataset
 from eval.workbench import open_workbench
@@ -86,7 +86,7 @@ def calibrate_dataset(settings: Settings, folder: Path, progress: Progress, embe
     folder = folder.resolve()
     dataset = load_dataset(folder)
     wordings = load_wordings(folder.parent, folder.name)
-    by_rules = [] if any(one.kind == PARAPHRASE for one in wordings) else keyword_wordings(wordings)
+    by_rules = [] if any(one.kind is WordingKind.PARAPHRASE for one in wordings) else keyword_wordings(wordings)
     wordings += by_rules
     with open_workbench(settings, dataset, progress, embedder) as bench:
         asked = []
@@ -106,15 +106,15 @@ def keyword_wordings(wordings: Sequence[Wording]) -> list[Wording]:
     made = []
     for one in wordings:
         kept = [word for word in words(one.text) if word not in STOPWORDS]
-        if one.kind == QUESTION and _FEWEST_WORDS <= len(kept) < len(words(one.text)):
-            made.append(Wording(one.answer_id, one.family, PARAPHRASE, " ".join(kept)))
+        if one.kind is WordingKind.QUESTION and _FEWEST_WORDS <= len(kept) < len(words(one.text)):
+            made.append(Wording(one.answer_id, one.family, WordingKind.PARAPHRASE, " ".join(kept)))
     return made
 
 
 def _in_words(name: str, wordings: Sequence[Wording], by_rules: int) -> str:
-    counts = {kind: sum(one.kind == kind for one in wordings) for kind in (QUESTION, PARAPHRASE, NEAR_MISS)}
+    questions, paraphrases, near_misses = (sum(one.kind is kind for one in wordings) for kind in WordingKind)
     made = " made by rules" if by_rules else ""
     return (
-        f"{name}: {counts[QUESTION]:,} questions, {counts[PARAPHRASE]:,} paraphrases{made}, {counts[NEAR_MISS]:,} near misses, "
+        f"{name}: {questions:,} questions, {paraphrases:,} paraphrases{made}, {near_misses:,} near misses, "
         f"on {datetime.now(UTC):%Y-%m-%d}"
     )

@@ -8,6 +8,7 @@ they cite. Proposals are what a cache would propose: the entries nearest to the 
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,9 +36,13 @@ PROPOSALS: Final = 5
 
 FOLDS: Final = 3
 
-QUESTION: Final = "question"
-PARAPHRASE: Final = "paraphrase"
-NEAR_MISS: Final = "near miss"
+
+class WordingKind(StrEnum):
+    """The question of a row, another way to put it, or one that sounds alike and asks something else."""
+
+    QUESTION = "question"
+    PARAPHRASE = "paraphrase"
+    NEAR_MISS = "near miss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +51,17 @@ class Wording:
 
     answer_id: str
     family: str
-    kind: str
+    kind: WordingKind
     text: str
 
     @property
     def half(self) -> int:
-        """0 or 1, by a hash of the family, so that all wordings and near misses of a question lie in the same half."""
-        return zlib.crc32(self.family.encode()) % 2
+        """That of the family, so that all wordings and near misses of a question lie in the same half."""
+        return half_of(self.family)
 
     @property
     def fold(self) -> int:
-        """0 to `FOLDS` - 1, likewise, and independent of the half."""
+        """0 to `FOLDS` - 1, by a hash of the family likewise, and independent of the half."""
         return zlib.crc32(self.family.encode()) // 2 % FOLDS
 
 
@@ -89,6 +94,11 @@ class Pair:
         return self.old.entry
 
 
+def half_of(family: str) -> int:
+    """0 or 1, by a hash."""
+    return zlib.crc32(family.encode()) % 2
+
+
 def load_wordings(data: Path, name: str) -> list[Wording]:
     """All wordings of a handbook's answerable questions, its near misses, and the authored questions over its pages.
 
@@ -102,7 +112,7 @@ def load_wordings(data: Path, name: str) -> list[Wording]:
         if row.get("answerable_from_text", True) and row["evidence"]:
             wordings += _of_row(row)
             wordings += [
-                Wording(f"{row['id']}/{number}", row["id"], NEAR_MISS, near_miss["question"])
+                Wording(f"{row['id']}/{number}", row["id"], WordingKind.NEAR_MISS, near_miss["question"])
                 for number, near_miss in enumerate(row.get("near_misses", ()))
             ]
     authored = AUTHORED / f"{name}.jsonl"
@@ -148,8 +158,8 @@ def _check_wordings(file: Path, line: int, row: Mapping[str, Any]) -> None:
 
 def _of_row(row: dict[str, Any]) -> list[Wording]:
     return [
-        Wording(row["id"], row["id"], QUESTION, row["question"]),
-        *(Wording(row["id"], row["id"], PARAPHRASE, text) for text in row.get("paraphrases", ())),
+        Wording(row["id"], row["id"], WordingKind.QUESTION, row["question"]),
+        *(Wording(row["id"], row["id"], WordingKind.PARAPHRASE, text) for text in row.get("paraphrases", ())),
     ]
 
 

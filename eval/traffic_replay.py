@@ -32,7 +32,7 @@ from app.caching.calibration import Calibration, shipped_calibration
 from app.costs.pricing import Usage
 from app.home import prepare_home
 from app.settings import Settings
-from eval.caching_pairs import QUESTION, Wording, ask_wordings, propose_all
+from eval.caching_pairs import ask_wordings, half_of, propose_all
 from eval.caching_training import calibrate
 from eval.cases import Case, Dataset, load_dataset
 from eval.errors import DatasetError, EvalError
@@ -239,6 +239,7 @@ def _open_stage(
         sync(sources, tools, progress)
         pages = Pages(docs)
         askings = [event for event in events if isinstance(event, Asking)]
+        context = build_context_settings(own)
         services = {}
         for name, cached, verifier_wrong_share in (
             (NO_CACHE, False, _GUESSES),
@@ -247,8 +248,7 @@ def _open_stage(
         ):
             arm = _arm_settings(own, _arm_home(home, name), cached=cached, verifier_wrong_share=verifier_wrong_share)
             rungs = _rungs(settings, askings, tools.counter)
-            context = build_context_settings(own)
-            service = build_service(arm, timed, lambda: context, rungs, calibration=turn.calibration)  # noqa: B023 - alike for all
+            service = build_service(arm, timed, lambda: context, rungs, calibration=turn.calibration)
             services[name] = ServiceArm(stack.enter_context(closing(service)), timed, pages)
             service.warm_up()
         yield _Stage(services, timed, pages, partial(_sync_again, sources, tools), turn)
@@ -316,7 +316,7 @@ class _Turn:
 
     def calibration(self) -> Calibration:
         """That for the question that is being asked."""
-        return self._calibrations[Wording("", self.family, QUESTION, "").half]
+        return self._calibrations[half_of(self.family)]
 
 
 def _calibrations(settings: Settings, folder: Path, embedder: Embedder) -> tuple[dict[int, Calibration], str]:

@@ -41,7 +41,7 @@ from indexing.embedding import Embedder, EmbeddingCache
 from indexing.generations import Generations
 from indexing.planning import Progress, SyncTools
 from indexing.sources import DocumentSource, Skipped
-from indexing.sync import SyncReport, sync
+from indexing.sync import sync
 from indexing.tokens import TokenCounter
 from retrieval.weights import Weights, shipped_weights
 
@@ -78,7 +78,6 @@ class Workbench:
     rungs: Rungs
     ledger: AnsweringLedger
     cache: EmbeddingCache
-    sync_report: SyncReport
     index_recipe: str
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -121,26 +120,16 @@ def open_workbench(
         ProfileError: The profile in force was tuned with another embedding model.
         HomeError, IndexingError: The documents cannot be indexed.
     """
-    prepare_home(settings.home)
-    home = settings.home.resolve() / _EVAL_FOLDER / dataset.docs_hash[:_HASH_DIGITS]
-    prepare_home(home)
-    # Every case is answered for itself: an answer from the cache would measure another one.
-    own = settings.model_copy(update={"home": home, "cache": settings.cache.model_copy(update={"enabled": False})})
+    own = _own_settings(settings, dataset)
     embedder = embedder or build_embedder(settings)
     profile = ProfileStore(settings.home.resolve()).current(embedder.spec)
     context_settings = profile.settings if profile else build_context_settings(settings)
     with ExitStack() as stack:
         cache = stack.enter_context(closing(build_embedding_cache(settings, embedder)))
         tools = replace(stack.enter_context(open_sync_tools(own, embedder)), cache=cache)
-        sources = build_sources(own, [dataset.docs], (), None)
-        documents = _documents(home / _PAGES_FILE, sources, tools)
-        dataset = exclude_unfindable(dataset, _evidence_pages(dataset, documents, tools.counter))
-        report = sync(sources, tools, progress)
+        dataset, documents = _index(dataset, own, tools, progress)
         weights = shipped_weights()
-        source = build_generations(own, embedder, tools.counter, weights)
-        generation = source.open(Generations(home).current().generation)
-        stack.callback(source.close)
-        stack.callback(generation.close)
+        generation = stack.enter_context(_open_generation(own, embedder, tools.counter, weights))
         ledger = stack.enter_context(closing(build_ledger(settings if settings.endpoints else own)))
         prices = build_prices(settings)
         rungs = build_rungs(settings) if rungs is None else rungs
@@ -163,9 +152,36 @@ def open_workbench(
             rungs=rungs,
             ledger=ledger,
             cache=cache,
-            sync_report=report,
             index_recipe=tools.recipe,
         )
+
+
+def _own_settings(settings: Settings, dataset: Dataset) -> Settings:
+    """The same settings with the home of the dataset's index, which is made."""
+    home = prepare_home(settings.home) / _EVAL_FOLDER / dataset.docs_hash[:_HASH_DIGITS]
+    # Every case is answered for itself: an answer from the cache would measure another one.
+    cache = settings.cache.model_copy(update={"enabled": False})
+    return settings.model_copy(update={"home": prepare_home(home), "cache": cache})
+
+
+def _index(dataset: Dataset, settings: Settings, tools: SyncTools, progress: Progress) -> tuple[Dataset, dict[str, Document]]:
+    """Index the documents, unless too many quotes are not on them; the cases that can be asked, and the parsed documents."""
+    sources = build_sources(settings, [dataset.docs], (), None)
+    documents = _documents(settings.home / _PAGES_FILE, sources, tools)
+    findable = exclude_unfindable(dataset, _evidence_pages(dataset, documents, tools.counter))
+    sync(sources, tools, progress)
+    return findable, documents
+
+
+@contextmanager
+def _open_generation(settings: Settings, embedder: Embedder, counter: TokenCounter, weights: Weights) -> Iterator[OpenGeneration]:
+    """The generation that serves in the home of the settings."""
+    identity = Generations(settings.home).current().generation
+    with (
+        closing(build_generations(settings, embedder, counter, weights)) as generations,
+        closing(generations.open(identity)) as one,
+    ):
+        yield one
 
 
 def _documents(file: Path, sources: Sequence[DocumentSource], tools: SyncTools) -> dict[str, Document]:

@@ -35,7 +35,7 @@ from app.caching.wording import exact_key, same_words_key
 from app.costs.confidence import share_at_most
 from app.home import prepare_home
 from app.settings import load_settings
-from eval.caching_pairs import HANDBOOKS, NEAR_MISS, PARAPHRASE, QUESTION, AskedWording, Pair, ask_wordings, propose, propose_all
+from eval.caching_pairs import HANDBOOKS, AskedWording, Pair, WordingKind, ask_wordings, propose, propose_all
 from eval.caching_training import calibrate, kept_pairs
 from eval.json_lines import read_json_lines
 from eval.traffic_replay import SIMILARITIES, VERIFIER_WRONG_SHARE
@@ -141,7 +141,7 @@ def decide_one_by_one(
     Returns:
         For each way its tally, and what a verifier was asked, in words.
     """
-    entries = [one for one in wordings if one.wording.kind == QUESTION]
+    entries = [one for one in wordings if one.wording.kind is WordingKind.QUESTION]
     verifiers = {title: Verifier() for title in calibrations}
     ways = {
         "exact": by_key(entries, exact_key),
@@ -157,7 +157,7 @@ def decide_one_by_one(
     for name, find in ways.items():
         tally = Tally()
         for new in wordings:
-            if new.wording.kind in {PARAPHRASE, NEAR_MISS}:
+            if new.wording.kind in {WordingKind.PARAPHRASE, WordingKind.NEAR_MISS}:
                 pair = find(new)
                 tally.count((pair.old.wording.text, new.wording.text) if pair else None, right=bool(pair and pair.right))
         verifier = verifiers.get(name.removeprefix("verifier, calibrated on "))

@@ -14,7 +14,7 @@ from app.caching.calibration import Band, Calibration, shipped_calibration
 from app.settings import Settings
 from eval import cli
 from eval.caching_calibration import Calibrated, calibrate_dataset, keyword_wordings
-from eval.caching_pairs import Wording
+from eval.caching_pairs import Wording, WordingKind
 from eval.errors import DatasetError
 from indexing.embedding import Embedder
 from indexing.planning import NoProgress
@@ -23,12 +23,14 @@ from tests.app.conftest import extract_best
 Write = Callable[..., Path]
 
 
-def question(text: str, kind: str = "question") -> Wording:
+def question(text: str, kind: WordingKind = WordingKind.QUESTION) -> Wording:
     return Wording("q", "q", kind, text)
 
 
 def test_keywords_are_what_people_type_into_a_search_box() -> None:
-    made = keyword_wordings([question("For how many days may I use the lockers?"), question("days of leave", "paraphrase")])
+    made = keyword_wordings(
+        [question("For how many days may I use the lockers?"), question("days of leave", WordingKind.PARAPHRASE)]
+    )
     assert [(one.kind, one.text, one.answer_id) for one in made] == [("paraphrase", "days lockers", "q")]
     assert keyword_wordings([question("Who is it?"), question("parking fee")]) == []
 

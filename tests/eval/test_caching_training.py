@@ -5,7 +5,7 @@ import pytest
 
 from app.caching.agreement import FEATURES, Cited, Proposal
 from app.caching.calibration import Band
-from eval.caching_pairs import AskedWording, Pair, Wording, load_wordings, propose, propose_all
+from eval.caching_pairs import AskedWording, Pair, Wording, WordingKind, load_wordings, propose, propose_all
 from eval.caching_training import BANDS, calibrate, count_bands, fit, kept_pairs
 from eval.errors import DatasetError
 from retrieval.passages import Query
@@ -22,7 +22,7 @@ def asked(answer_id: str, text: str, vector: tuple[float, float], *, abstains: b
     evidence = find(text, *PAGES)
     chunk = evidence.passages[0].chunk
     entry = Proposal(Query(text), (Cited(chunk.unit_id(0), chunk.unit_text(0), (chunk.title,)),))
-    wording = Wording(answer_id, answer_id.partition("/")[0], "question", text)
+    wording = Wording(answer_id, answer_id.partition("/")[0], WordingKind.QUESTION, text)
     return AskedWording(wording, np.array(vector, dtype=np.float32), evidence, None if abstains else entry)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from app.answering.answers import Answer
-from app.answering.errors import AnsweringError
+from app.answering.errors import AnsweringError, UnknownLabelError
 from app.answering.holding import why_outdated
 from app.answering.questions import Question
 from app.answering.serving import OpenGeneration
@@ -106,18 +106,21 @@ def refresh(
         most_usd: No further question is asked once this is reached, or once a cost is unknown.
         progress: Is told how far it is.
     """
-    spent = Decimal(0)
+    answers, spent = 0, Decimal(0)
     progress.update("refresh", 0, len(lost))
-    for number, one in enumerate(lost):
-        if number and spent >= most_usd:
-            return Refreshed(number, spent, f"${most_usd} are spent (cache.refresh_usd)")
+    for number, one in enumerate(lost, start=1):
+        if answers and spent >= most_usd:
+            return Refreshed(answers, spent, f"${most_usd} are spent (cache.refresh_usd)")
         try:
             answer = ask(Question(one.question), one.scope, Spender(Surface.BACKGROUND))
+        except UnknownLabelError:  # the last page with a label of its readers is gone: nobody can ask it any more
+            continue
         except (AnsweringError, CostsError) as error:
-            return Refreshed(number, spent, str(error))
+            return Refreshed(answers, spent, str(error))
+        answers += 1
         cost_usd = answer.receipt.cost_usd
         if cost_usd is None:
-            return Refreshed(number + 1, None, "the cost of an answer is unknown: give the model a price")
+            return Refreshed(answers, None, "the cost of an answer is unknown: give the model a price")
         spent += cost_usd
-        progress.update("refresh", number + 1, len(lost))
-    return Refreshed(len(lost), spent, None)
+        progress.update("refresh", number, len(lost))
+    return Refreshed(answers, spent, None)

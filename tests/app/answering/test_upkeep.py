@@ -242,6 +242,12 @@ def test_refreshing_ends_with_its_money(index: Index, service: AnswerService) ->
     assert done.stopped == "$0.05 are spent (cache.refresh_usd)"
 
 
+def test_a_question_whose_readers_are_gone_does_not_end_the_refreshing(index: Index, service: AnswerService) -> None:
+    index()
+    gone = LostAnswer(LEAVE, AccessScope(SCOPE.tenant, frozenset({EVERYONE, "hr"})), 9)
+    assert refresh(service.ask, [gone, *LOST], Decimal(1), NoProgress()) == Refreshed(2, Decimal(0), None)
+
+
 def test_refreshing_ends_at_an_unknown_cost_and_at_a_refusal(index: Index, service: AnswerService) -> None:
     index()
 

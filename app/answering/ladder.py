@@ -149,20 +149,17 @@ class Ladder:
         with till.free(Stage.GENERATE, EXTRACTIVE):
             verbatim = extract(task.evidence, task.context, self._weights)
         climb = _Climb(self, task, calls, till, tell)
-        route = choose_first_rung(task.evidence, task.context, verbatim, self._weights, self._settings.extractive_from)
-        attempts = self._attempts(task.allowance.restraint)
-        if verbatim and (not attempts or route.first == EXTRACTIVE):
-            return climb.keep_verbatim(verbatim, route.reason if attempts else "no model is asked")
-        if not attempts:
-            return climb.abstain("the evidence does not carry an answer, and no model is asked")
-        return climb.run(attempts, route, verbatim)
+        route, attempts = self._begin(task, verbatim)
+        if attempts:
+            return climb.run(attempts, route, verbatim)
+        if verbatim:
+            return climb.keep_verbatim(verbatim, route.reason if route.first == EXTRACTIVE else "no model is asked")
+        return climb.abstain("the evidence does not carry an answer, and no model is asked")
 
     def first_call(self, task: Task) -> FirstCall | None:
         """The call that a climb would begin with, or `None` when it would call no model."""
-        verbatim = extract(task.evidence, task.context, self._weights)
-        route = choose_first_rung(task.evidence, task.context, verbatim, self._weights, self._settings.extractive_from)
-        attempts = self._attempts(task.allowance.restraint)
-        if not attempts or (verbatim and route.first == EXTRACTIVE):
+        _, attempts = self._begin(task, extract(task.evidence, task.context, self._weights))
+        if not attempts:
             return None
         return FirstCall(CallKind(Stage.GENERATE, attempts[0].rung, _ANSWER_TOKENS), _prompt(task, task.context))
 
@@ -180,6 +177,11 @@ class Ladder:
         if not read_yes(completion.text):
             return None
         return Hit(near.entry, HitKind.VERIFIED, "a model says that it asks the same as a question before")
+
+    def _begin(self, task: Task, verbatim: Draft | None) -> tuple[Route, list[_Attempt]]:
+        """The route, and the rungs with models to try; none where the verbatim units are enough, or no model may be asked."""
+        route = choose_first_rung(task.evidence, task.context, verbatim, self._weights, self._settings.extractive_from)
+        return route, [] if route.first == EXTRACTIVE else self._attempts(task.allowance.restraint)
 
     def _attempts(self, restraint: Restraint) -> list[_Attempt]:
         """The rungs that may be tried, from the cheapest up."""

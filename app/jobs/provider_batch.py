@@ -1,6 +1,5 @@
 """The first calls of many answers, in one batch at a provider: handed in once, picked up by any later run, billed once."""
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from app.costs.pricing import Price, price_usage
 from app.costs.receipts import Stage
 from app.errors import BatchFileError
 from app.jobs.questions_file import BatchQuestion
+from indexing.files import sync_folder, write_durably
 
 MOST_CALLS: Final = 50_000
 MOST_BYTES: Final = 100_000_000
@@ -31,7 +31,6 @@ _LASTS: Final = timedelta(days=3)
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
 _MOST_FAILURES: Final = 30
-_PRIVATE: Final = 0o600
 
 
 class _Row(BaseModel):
@@ -220,22 +219,12 @@ class ProviderBatch:
 
     def _write(self, record: _Record | None) -> None:
         """Have the disk know the batch as it stands now."""
-        beside = self._file.with_name(f"{self._file.name}.new")
         try:
             if record is None:
                 self._file.unlink(missing_ok=True)
+                sync_folder(self._file.parent)
             else:
-                descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(record.model_dump_json())
-                    file.flush()
-                    os.fsync(file.fileno())
-                beside.replace(self._file)
-            folder = os.open(self._file.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+                write_durably(self._file, record.model_dump_json())
         except OSError as error:
             raise BatchFileError(
                 f"{self._file} cannot be written: {error.strerror}. Make room on the disk, or check its permissions."

@@ -190,11 +190,11 @@ class CacheSettings(_Section):
     timeout_s: Annotated[float, Field(gt=0, le=10)]
     ttl_s: _Positive
     abstention_ttl_s: Annotated[int, Field(ge=0)]
-    max_wrong_share: Annotated[float, Field(ge=0, le=1)]
-    verifier_wrong_share: Annotated[float, Field(ge=0, le=1)]
+    max_wrong_share: _Share
+    verifier_wrong_share: _Share
     audit_share: _Share
     refresh_per_sync: Annotated[int, Field(ge=0)]
-    refresh_usd: Annotated[str, Field(pattern=r"^\d{1,7}(\.\d{1,12})?$")]
+    refresh_usd: _Usd
 
 
 class AccessSettings(_Section):

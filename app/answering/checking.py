@@ -62,10 +62,10 @@ def judged(checked: Sequence[CheckedSentence], verdicts: Sequence[bool]) -> list
 
 
 def _claims(sentences: Sequence[ReplySentence]) -> Sequence[ReplySentence]:
-    if len(sentences) < 2 or not _BARE_ANSWER.fullmatch(sentences[0].text):  # noqa: PLR2004 - the answer, and what it opens
-        return sentences
-    answer, opened, *others = sentences
-    return [ReplySentence(f"{answer.text} {opened.text}", (*answer.units, *opened.units)), *others]
+    match sentences:
+        case [answer, opened, *others] if _BARE_ANSWER.fullmatch(answer.text):
+            return [ReplySentence(f"{answer.text} {opened.text}", (*answer.units, *opened.units)), *others]
+    return sentences
 
 
 def _source(unit: ContextUnit, quote: str) -> Source:

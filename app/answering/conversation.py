@@ -164,7 +164,7 @@ def stands_alone(question: str) -> bool:
     It cannot when it opens like the second half of a conversation ("and", "what about"), points back with a pronoun for which it
     has offered nothing to stand for, leaves out the other half of a comparison ("instead"), or names no subject of its own.
     """
-    plain = _EXPLETIVE.sub(" there ", _ACRONYM_IT.sub("", question).replace("’", "'"))  # noqa: RUF001 - the typographic apostrophe is meant
+    plain = _EXPLETIVE.sub(" there ", _ACRONYM_IT.sub("", question).replace("\u2019", "'"))
     content = frozenset(terms(question))
     return not (
         _CONTINUES.search(plain)

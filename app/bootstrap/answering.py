@@ -63,7 +63,6 @@ def build_service(
     from app.answering.accounting import Accounts
     from app.answering.ladder import Ladder, LadderSettings
     from app.answering.measuring import Measuring, NaivePrompts
-    from app.answering.profiles import LiveContextSettings, ProfileStore
     from app.answering.recent import RecentSearches
     from app.answering.service import AnswerService
     from app.costs.baseline import NaiveBaseline
@@ -71,9 +70,6 @@ def build_service(
     check_home(settings.home)
     embedder = embedder or build_embedder(settings)
     counter, weights, prices = build_counter(), shipped_weights(), build_prices(settings)
-    if context_settings is None:
-        store, plain = ProfileStore(settings.home.resolve()), build_context_settings(settings)
-        context_settings = LiveContextSettings(store, plain, lambda: embedder.spec, _report_profile)
     rungs = build_rungs(settings) if rungs is None else rungs
     books, close = (ledger, lambda: None) if ledger else _own_ledger(settings)
     ladder_settings = LadderSettings(settings.ladder.wide_budget_tokens, settings.ladder.extractive_from, settings.ladder.judge)
@@ -91,7 +87,7 @@ def build_service(
         embedder=embedder,
         counter=counter,
         weights=weights,
-        context_settings=context_settings,
+        context_settings=context_settings or _follow_profiles(settings, embedder),
         memory=build_memory(settings, rungs, books, [settings.embedding.model, weights], calibration or own, generations.current),
         ladder=ladder,
         accounts=accounts,
@@ -102,6 +98,13 @@ def build_service(
         searches=RecentSearches() if settings.cache.enabled else None,
         turns=turns,
     )
+
+
+def _follow_profiles(settings: Settings, embedder: Embedder) -> "Callable[[], ContextSettings]":
+    from app.answering.profiles import LiveContextSettings, ProfileStore
+
+    store, plain = ProfileStore(settings.home.resolve()), build_context_settings(settings)
+    return LiveContextSettings(store, plain, lambda: embedder.spec, _report_profile)
 
 
 def _own_ledger(settings: Settings) -> "tuple[AnsweringLedger, Callable[[], None]]":

@@ -2,15 +2,15 @@
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, cast
+from operator import attrgetter
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
-from typing_extensions import TypedDict  # pydantic takes `typing.TypedDict` from Python 3.12 on
 
 from indexing.documents import AccessLabel
 
@@ -58,25 +58,21 @@ class CitedDocument:
     digest: str
 
 
+@with_config(ConfigDict(extra="forbid", strict=True))
 @dataclass(frozen=True, slots=True)
-class CachedAnswer:
-    """An answer that may be given again, with everything that decides whether it still may.
+class AnswerFacts:
+    """What decides whether an answer may be given again, and what it was worth: all of a cached answer that is stored as JSON.
 
-    `id` is that of the answer which was made. `key` finds the same question of the same tenant and labels under the same
-    prompt, profile and policy; `same_words_key` the same words in another order or form, with any labels; both have
-    `KEY_BYTES` bytes. `background` is what was said before, for a question that does not stand alone, else empty. `labels`
-    are those of the caller it was made for. `passages` are the chunks, shortened, that were found for the question, best
-    first. `proposable` says whether it may be proposed for questions in other words: not one that leans on a conversation,
-    and not one that was itself answered from the cache. `body` is what HTTP sends, as JSON. `vector` is the question's:
-    float32, little-endian, length 1. `created_at` and `expires_at` are seconds since 1970. `cost_usd` is what making it cost,
-    and `baseline_usd` what the naive prompt would have cost; `None` when unknown. `groundedness` in [0, 1] is `None` for an
-    abstention.
+    `id` is that of the answer which was made. `background` is what was said before, for a question that does not stand alone,
+    else empty. `labels` are those of the caller it was made for. `passages` are the chunks, shortened, that were found for the
+    question, best first. `proposable` says whether it may be proposed for questions in other words: not one that leans on a
+    conversation, and not one that was itself answered from the cache. `created_at` and `expires_at` are seconds since 1970.
+    `cost_usd` is what making it cost, and `baseline_usd` what the naive prompt would have cost; `None` when unknown.
+    `groundedness` in [0, 1] is `None` for an abstention.
     """
 
     id: str
     tenant: str
-    key: bytes
-    same_words_key: bytes
     question: str
     background: str
     labels: tuple[AccessLabel, ...]
@@ -94,6 +90,23 @@ class CachedAnswer:
     cost_usd: Decimal | None
     baseline_usd: Decimal | None
     groundedness: float | None
+
+
+_FACTS: Final = TypeAdapter(AnswerFacts)
+_values_of: Final = attrgetter(*(fact.name for fact in fields(AnswerFacts)))
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer(AnswerFacts):
+    """An answer that may be given again.
+
+    `key` finds the same question of the same tenant and labels under the same prompt, profile and policy; `same_words_key` the
+    same words in another order or form, with any labels; both have `KEY_BYTES` bytes. `vector` is the question's: float32,
+    little-endian, length 1. `body` is what HTTP sends, as JSON.
+    """
+
+    key: bytes
+    same_words_key: bytes
     vector: bytes
     body: bytes
 
@@ -101,34 +114,6 @@ class CachedAnswer:
     def question_vector(self) -> NDArray[np.float32]:
         """The question's vector: shape `(dimension,)`, float32, length 1."""
         return np.frombuffer(self.vector, dtype="<f4").astype(np.float32, copy=False)
-
-
-@with_config(ConfigDict(extra="forbid", strict=True))
-class _Facts(TypedDict):
-    """Everything about a cached answer that is stored as JSON: not its keys, vector and body."""
-
-    id: str
-    tenant: str
-    question: str
-    background: str
-    labels: tuple[AccessLabel, ...]
-    kind: EntryKind
-    units: tuple[CitedUnit, ...]
-    documents: tuple[CitedDocument, ...]
-    passages: tuple[str, ...]
-    proposable: bool
-    generation: str
-    prompt_version: str
-    profile_version: str
-    policy_version: str
-    created_at: float
-    expires_at: float
-    cost_usd: Decimal | None
-    baseline_usd: Decimal | None
-    groundedness: float | None
-
-
-_FACTS: Final = TypeAdapter(_Facts)
 
 
 def encode_entry(entry: CachedAnswer) -> bytes:
@@ -139,7 +124,7 @@ def encode_entry(entry: CachedAnswer) -> bytes:
     """
     if len(entry.key) != KEY_BYTES or len(entry.same_words_key) != KEY_BYTES or len(entry.vector) % 4:
         raise ValueError(f"keys have {KEY_BYTES} bytes, and vectors four for each number")
-    facts = _FACTS.dump_json(cast(_Facts, {name: getattr(entry, name) for name in _Facts.__annotations__}))
+    facts = _FACTS.dump_json(entry)
     header = _HEADER.pack(_FORM, 0, len(facts), len(entry.vector), entry.same_words_key)
     summed = header[_SUMMED_FROM:] + facts + entry.vector + entry.body
     return _FORM + zlib.crc32(summed, zlib.crc32(entry.key)).to_bytes(4, "little") + summed
@@ -166,4 +151,4 @@ def decode_entry(key: bytes, stored: object) -> CachedAnswer | None:
     except ValidationError:
         return None
     vector, body = stored[vector_at:body_at], stored[body_at:]
-    return CachedAnswer(key=key, same_words_key=same_words_key, vector=vector, body=body, **facts)
+    return CachedAnswer(*_values_of(facts), key, same_words_key, vector, body)

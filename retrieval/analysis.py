@@ -12,7 +12,7 @@ from typing import Final
 from indexing.documents import PREFACE, Chunk, UnitKind
 from indexing.plain_text import plain_text
 from indexing.tokens import TokenCounter
-from indexing.words import terms, words
+from indexing.words import terms
 from retrieval.aliases import OtherName
 from retrieval.lexicon import Lexicon, inverse_document_frequency
 from retrieval.question_form import QuestionForm, question_form
@@ -65,7 +65,6 @@ class AnalysedQuery:
     terms: frozenset[str]
     total: float
     bigrams: tuple[tuple[str, str], ...]
-    numbers: tuple[str, ...]
     form: QuestionForm
     other_names: tuple[OtherName, ...] = ()
 
@@ -93,7 +92,6 @@ def analyse_query(text: str, lexicon: Lexicon) -> AnalysedQuery:
         terms=frozenset(weights),
         total=math.fsum(weights.values()) or 1.0,
         bigrams=tuple(pairwise(distinct)),
-        numbers=tuple(word for word in words(text) if any(character.isdigit() for character in word)),
         form=question_form(text),
     )
 

@@ -51,7 +51,7 @@ def words_to_search(query: Query, other_names: Iterable[OtherName] = ()) -> str:
 def analyse(query: Query, lexicon: Lexicon, labels: AbstractSet[AccessLabel]) -> AnalysedQuery:
     """The terms of a query, those of its background at `BACKGROUND_WEIGHT`, and the other names of what it names.
 
-    Numbers, word pairs and the form of the answer are taken from the question alone; other names from documents with one of the
+    Word pairs and the form of the answer are taken from the question alone; other names from documents with one of the
     labels alone.
     """
     names = other_names(words_to_search(query), lexicon, labels)

@@ -96,7 +96,7 @@ def test_a_term_is_covered_where_the_whole_other_name_stands() -> None:
         (back,) = other_names("days of Personal Time Off", catalog, EVERYBODY)
     assert name == OtherName(frozenset({"pto"}), frozenset({"person", "time"}), "Personal Time Off")
     assert back == OtherName(frozenset({"person", "time"}), frozenset({"pto"}), "PTO")
-    named = type(query)(query.weights, query.terms, query.total, query.bigrams, query.numbers, query.form, (name,))
+    named = type(query)(query.weights, query.terms, query.total, query.bigrams, query.form, (name,))
     for words, hits in (({"person", "time"}, {"pto"}), ({"time", "day"}, {"day"}), ({"pto"}, {"pto"}), (set[str](), set[str]())):
         assert named.hits(words) == hits
         assert named.coverage(words) == pytest.approx(query.coverage(hits))

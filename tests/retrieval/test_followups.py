@@ -77,4 +77,4 @@ def test_terms_of_the_background_weigh_less_and_number_and_form_are_the_question
     assert one.weights["leav"] == one.weights["sick"]  # said again, it weighs whole
     assert one.total == pytest.approx(sum(one.weights.values()))
     alone = analyse(Query("How many hours of sick leave?"), lexicon, SCOPE.labels)
-    assert (one.numbers, one.form, one.bigrams) == (alone.numbers, alone.form, alone.bigrams)
+    assert (one.form, one.bigrams) == (alone.form, alone.bigrams)

@@ -5,8 +5,7 @@ import zlib
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
-from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +92,7 @@ class AnswerFacts:
 
 
 _FACTS: Final = TypeAdapter(AnswerFacts)
-_values_of: Final = attrgetter(*(fact.name for fact in fields(AnswerFacts)))
+_NAMES: Final = tuple(fact.name for fact in fields(AnswerFacts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +150,5 @@ def decode_entry(key: bytes, stored: object) -> CachedAnswer | None:
     except ValidationError:
         return None
     vector, body = stored[vector_at:body_at], stored[body_at:]
-    return CachedAnswer(*_values_of(facts), key, same_words_key, vector, body)
+    named: dict[str, Any] = {name: getattr(facts, name) for name in _NAMES}
+    return CachedAnswer(key=key, same_words_key=same_words_key, vector=vector, body=body, **named)

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import numpy as np
@@ -43,10 +44,11 @@ class Recent(Generic[_K, _V]):
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
 
-    def clear(self) -> None:
-        """Let go of everything."""
-        with self._lock:
-            self._kept.clear()
+
+@dataclass(frozen=True, slots=True)
+class _Searches:
+    generation: str
+    found: Recent[tuple[Query, AccessScope], tuple[NDArray[np.float32], Candidates]]
 
 
 class RecentSearches:
@@ -56,18 +58,19 @@ class RecentSearches:
     """
 
     def __init__(self, most: int = _SEARCHES) -> None:
-        self._found: Recent[tuple[Query, AccessScope], tuple[str, NDArray[np.float32], Candidates]] = Recent(most)
-        self._serving = ""
+        self._most = most
+        self._serving = _Searches("", Recent(most))
 
     def get(self, query: Query, scope: AccessScope, generation: str) -> tuple[NDArray[np.float32], Candidates] | None:
         """The query's vector and what was found, for the same rights in the same generation; `None` when it is not kept."""
-        if generation != self._serving:
-            self._found.clear()
-            self._serving = generation
-        found = self._found.get((query, scope))
-        return found[1:] if found and found[0] == generation else None
+        serving = self._serving
+        if generation != serving.generation:
+            self._serving = _Searches(generation, Recent(self._most))
+            return None
+        return serving.found.get((query, scope))
 
     def add(self, generation: str, scope: AccessScope, vector: NDArray[np.float32], found: Candidates) -> None:
         """Keep what was found, unless another generation serves by now."""
-        if generation == self._serving:
-            self._found.add((found.query, scope), (generation, vector, found))
+        serving = self._serving
+        if generation == serving.generation:  # replaced just now, it is dropped with what is added
+            serving.found.add((found.query, scope), (vector, found))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.answering.answers import Answered
-from app.answering.caching import hit_kind
+from app.answering.caching import HitKind, hit_kind
 from app.answering.questions import Question
 from app.answering.service import AnswerService
 from app.costs.ledger import Spender, Surface
@@ -25,7 +25,6 @@ from indexing.embedding import Embedder, EmbedderSpec
 SIMILAR: Final = "similar"
 """How a similarity cache finds an answer; the product's ways are those of `HitKind`."""
 
-SAME: Final = "exact"
 PERFECT: Final = "perfect"
 
 _NO_WORDS: Final = re.compile(r"\A---\n.*?\n---\n|\{%.*?%\}", re.DOTALL)
@@ -39,8 +38,7 @@ class Given:
 
     `kind` says how it was found, `None` for one that was made. `source` is the number of the question that it was made for, and
     `pages` the pages that it cites with the digests of their words at that time; `edition` counts the syncs up to then.
-    `answered` is false for an abstention.
-    `ms` is the time from question to answer without the model's own.
+    `answered` is false for an abstention. `ms` is the time from question to answer without the model's own.
     """
 
     kind: str | None
@@ -150,7 +148,7 @@ class ServiceArm:
         tokens = receipt.input_tokens + receipt.output_tokens
         kind = hit_kind(answer)
         if kind:
-            return replace(self._made[answer.id], kind=kind.value, cost_usd=receipt.cost_usd, tokens=tokens, ms=ms)
+            return replace(self._made[answer.id], kind=kind, cost_usd=receipt.cost_usd, tokens=tokens, ms=ms)
         cited = {one.document for one in answer.citations} if isinstance(answer, Answered) else ()
         pages = {path: self._pages.digest(path) for path in sorted(cited)}
         answered = isinstance(answer, Answered)
@@ -200,7 +198,7 @@ class ExactOnly:
 
     def keep(self, asking: Asking, vector: NDArray[np.float32], made: Given) -> None:  # noqa: ARG002 - the port's
         """As the port."""
-        self._known[asking.text, asking.labels] = replace(made, kind=SAME)
+        self._known[asking.text, asking.labels] = replace(made, kind=HitKind.EXACT)
 
 
 class Similarity:

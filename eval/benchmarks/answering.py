@@ -64,6 +64,11 @@ def questions_of(data: Path, count: int) -> list[str]:
     return found
 
 
+def quantile(times: Sequence[float], share: float) -> float:
+    """The time that a share of them, in [0, 1], does not exceed; one that was measured."""
+    return sorted(times)[int(share * (len(times) - 1))]
+
+
 class Service:
     """A running `farthing serve`."""
 
@@ -180,16 +185,12 @@ def main() -> None:
         ("the engine's search alone", engine, "3 ms"),
     )
     for title, times, target in rows:
-        table.add_row(title, f"{statistics.median(times):.1f} ms", f"{_p95(times):.1f} ms", target)
+        table.add_row(title, f"{statistics.median(times):.1f} ms", f"{quantile(times, 0.95):.1f} ms", target)
     table.add_row("memory of the service", f"{memory / 1e6:,.0f} MB", "", "1,200 MB")
     table.add_row("/health after the start", f"{health:.2f} s", "", "2 s")
     table.add_row("/ready after the start", f"{ready:.2f} s", "", "15 s")
     table.add_row("farthing --help", f"{help_seconds():.2f} s", "", "0.5 s")
     console.print(table)
-
-
-def _p95(times: Sequence[float]) -> float:
-    return sorted(times)[int(0.95 * (len(times) - 1))]
 
 
 if __name__ == "__main__":

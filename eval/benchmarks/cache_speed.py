@@ -38,7 +38,7 @@ from app.costs.pricing import Price, Usage
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.benchmarks.answer_store import make_entries
-from eval.benchmarks.answering import Service
+from eval.benchmarks.answering import Service, quantile
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope
 from indexing.embedding import Embedder
 from indexing.planning import NoProgress
@@ -162,7 +162,7 @@ def measure_http(console: Console, settings: Settings, connections: int, seconds
     table = Table(title=f"exact hits over HTTP, {connections} connections, one process asking")
     for column in ("a second", "p50", "p99", "the service's own work, each"):
         table.add_column(column, justify="right")
-    cells = (f"{len(times) / seconds:,.0f}", f"{statistics.median(times):.2f} ms", f"{_p99(times):.2f} ms")
+    cells = (f"{len(times) / seconds:,.0f}", f"{statistics.median(times):.2f} ms", f"{quantile(times, 0.99):.2f} ms")
     table.add_row(*cells, f"{worked / len(times) * 1e6:.0f} us")
     console.print(table)
 
@@ -236,11 +236,7 @@ def _ask(service: AnswerService, text: str) -> tuple[Answer, float]:
 
 
 def _cells(times_ms: Sequence[float]) -> tuple[str, str, str]:
-    return f"{len(times_ms):,}", f"{statistics.median(times_ms):.2f} ms", f"{_p99(times_ms):.2f} ms"
-
-
-def _p99(times_ms: Sequence[float]) -> float:
-    return sorted(times_ms)[int(0.99 * (len(times_ms) - 1))]
+    return f"{len(times_ms):,}", f"{statistics.median(times_ms):.2f} ms", f"{quantile(times_ms, 0.99):.2f} ms"
 
 
 def main() -> None:

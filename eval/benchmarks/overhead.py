@@ -32,7 +32,7 @@ from rich.table import Table
 from app.bootstrap import build_sources, open_sync_tools
 from app.home import prepare_home
 from app.settings import Settings, load_settings
-from eval.benchmarks.answering import Service
+from eval.benchmarks.answering import Service, quantile
 from eval.json_lines import read_json_lines
 from indexing.planning import NoProgress
 from indexing.sync import sync
@@ -200,15 +200,11 @@ def _show(rounds: Sequence[Round], speed: Speed, at_once: int) -> None:
         medians = [statistics.median(times) for times in by_round]
         every = [value for times in by_round for value in times]
         spread = f"{min(medians):.1f} to {max(medians):.1f} ms"
-        table.add_row(title, f"{statistics.median(medians):.1f} ms", spread, f"{_p95(every):.1f} ms", target)
+        table.add_row(title, f"{statistics.median(medians):.1f} ms", spread, f"{quantile(every, 0.95):.1f} ms", target)
     for stage in dict.fromkeys(line["stage"] for line in lines):
         times = [line["ms"] for line in lines if line["stage"] == stage]
-        table.add_row(f"  {stage}", f"{statistics.median(times):.1f} ms", "", f"{_p95(times):.1f} ms", "")
+        table.add_row(f"  {stage}", f"{statistics.median(times):.1f} ms", "", f"{quantile(times, 0.95):.1f} ms", "")
     Console(width=120).print(table)
-
-
-def _p95(times: Sequence[float]) -> float:
-    return sorted(times)[int(0.95 * (len(times) - 1))]
 
 
 if __name__ == "__main__":

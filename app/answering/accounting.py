@@ -12,8 +12,12 @@ from app.answering.prompting import prompts_version
 from app.costs.baseline import NaivePrompt
 from app.costs.budgets import LimitUse, Payer, Restraint, RestraintShares
 from app.costs.errors import BudgetExhaustedError, LedgerError
-from app.costs.ledger import Entry, Ledger, Outcome, Spender
+from app.costs.ledger import Entry, Ledger, Outcome, Spender, Surface
 from app.costs.receipts import Receipt, Till
+
+DRAWN_FROM: Final = frozenset({Surface.HTTP, Surface.BATCH})
+"""Whose answers may be looked at again in the background, to audit or to measure them. A single question on the command line
+ends with its process: whoever asked it would wait."""
 
 _NOTES: Final[Mapping[Restraint, str]] = {
     Restraint.COMPRESSED_ONLY: "only compressed contexts are read",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Protocol
 
-from app.answering.accounting import UNLIMITED, Accounts, Settlement
+from app.answering.accounting import DRAWN_FROM, UNLIMITED, Accounts, Settlement
 from app.answering.answers import Answered, Draft
 from app.answering.caching import AnswerCodec, Doubtful, Hit
 from app.answering.calls import Calls
@@ -37,7 +37,6 @@ from indexing.tokens import TokenCounter
 _WAITING: Final = 16
 """More audits than this do not wait: the next ones tell as much."""
 
-_DRAWN_FROM: Final = frozenset({Surface.HTTP, Surface.BATCH})
 _STOP_S: Final = 2.0
 _MARKS: Final = re.compile(r"(?:\[\d+\])+")
 _NOTHING_SAVED: Final = NaivePrompt(0, Decimal(0))
@@ -123,11 +122,11 @@ class Auditor:
         Args:
             near: The proposal.
             task: The question that it was proposed for, with its evidence.
-            spender: Who asked. What a single question on the command line would leave behind ends with its process.
+            spender: Who asked; see `DRAWN_FROM`.
             about: What the entry says of the question.
         """
         probability = near.probability if isinstance(near, Hit) else near.judgement.probability
-        if probability is None or spender.surface not in _DRAWN_FROM or self._draw() >= self._share:
+        if probability is None or spender.surface not in DRAWN_FROM or self._draw() >= self._share:
             return None
         return Audit(near.entry, probability, task, about)
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, TypeAlias
 
-from app.answering.accounting import question_hash
+from app.answering.accounting import DRAWN_FROM, question_hash
 from app.answering.answers import Answer
 from app.answering.calls import CallKind, Calls
 from app.answering.errors import GenerationError
@@ -32,9 +32,6 @@ from retrieval.followups import embed_query
 from retrieval.passages import Query
 
 _SPENDER: Final = Spender(Surface.BACKGROUND, key=MEASURING_KEY)
-_DRAWN_FROM: Final = frozenset({Surface.HTTP, Surface.BATCH})
-"""A single question on the command line ends with its process: whoever asked it would wait for the measurement."""
-
 _WAITING: Final = 32
 _ID_DIGITS: Final = 13
 """So many hex digits of an id, which is random, are the share that it falls on: 52 bits, as a float holds them."""
@@ -134,7 +131,7 @@ class Measuring:
             spender: Who asked.
         """
         drawn = int(entry_id[:_ID_DIGITS], 16) < self._share * 16**_ID_DIGITS
-        if not drawn or answer.receipt.notes or spender.surface not in _DRAWN_FROM:
+        if not drawn or answer.receipt.notes or spender.surface not in DRAWN_FROM:
             return
         with self._starting:
             if self._stopped:

@@ -19,7 +19,7 @@ from indexing.errors import LabelError, ParsingError
 from indexing.parsing import ParsedDocument
 from indexing.sources import Skipped
 
-_OWN_VERSION: Final = "1"
+_OWN_VERSION: Final = "2"
 _LIBRARIES: Final = (
     "beautifulsoup4", "docutils", "lxml", "mammoth", "markdownify", "openpyxl", "pypdfium2", "python-pptx", "PyYAML",
 )  # fmt: skip

@@ -16,12 +16,12 @@ from indexing.errors import LabelError, ParsingError
 
 _MAX_CHARACTERS: Final = 65_536
 _MAX_DEPTH: Final = 50
-_OPENING: Final = re.compile(r"(---|\+\+\+)[ \t]*\r?\n")
+_OPENING: Final = re.compile(r"(---|\+\+\+)[ \t]*(?:\r\n?|\n)")
 _CLOSING: Final = {
-    "---": re.compile(r"^(?:---|\.\.\.)[ \t]*\r?$\n?", re.MULTILINE),
-    "+++": re.compile(r"^\+\+\+[ \t]*\r?$\n?", re.MULTILINE),
+    "---": re.compile(r"(?<=[\r\n])(?:---|\.\.\.)[ \t]*(?:\r\n?|\n|\Z)"),
+    "+++": re.compile(r"(?<=[\r\n])\+\+\+[ \t]*(?:\r\n?|\n|\Z)"),
 }
-_NAMES_LABELS: Final = re.compile(r"^\s*[\"']?labels[\"']?\s*[:=]", re.MULTILINE | re.IGNORECASE)
+_NAMES_LABELS: Final = re.compile(r"(?:^|\r)\s*[\"']?labels[\"']?\s*[:=]", re.MULTILINE | re.IGNORECASE)
 _KEYWORD_FIELDS: Final = ("keywords", "aliases", "tags", "description")
 
 _Loader: Final = getattr(yaml, "CBaseLoader", yaml.BaseLoader)

@@ -14,6 +14,7 @@ _SETEXT_H1: Final = re.compile(r" {0,3}=+[ \t]*$")
 _ATTRIBUTES: Final = re.compile(r"[ \t]*\{[:#.][^{}]*\}$")
 _IMAGE_OR_LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _MARKS: Final = re.compile(r"(\*\*|__|[*`])(.+?)\1")
+_LINE_END: Final = re.compile(r"\r\n?|\n")
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
@@ -28,7 +29,7 @@ def parse(content: bytes) -> ParsedDocument:
     return ParsedDocument(
         markdown=markdown,
         title=front_matter.title or first_h1(markdown),
-        first_line=text.count("\n", 0, start) + 1,
+        first_line=len(_LINE_END.findall(text, 0, start)) + 1,
         labels=front_matter.labels,
         keywords=front_matter.keywords,
     )

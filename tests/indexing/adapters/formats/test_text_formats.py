@@ -53,6 +53,11 @@ class TestMarkdown:
         assert result.labels == ("hr", "team:pay")
         assert result.first_line == 9
 
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+    def test_labels_hold_whatever_ends_the_lines(self, parse_file: Parse, line_end: str) -> None:
+        text = "---\nlabels: hr\ntitle: T\n---\nbody\n".replace("\n", line_end)
+        assert parsed(parse_file("a.md", text.encode())) == ParsedDocument(f"body{line_end}", "T", 5, ("hr",), "")
+
     def test_toml_front_matter(self, parse_file: Parse) -> None:
         result = parsed(parse_file("a.md", b'+++\ntitle = "T"\nlabels = "hr"\ntags = ["a", "b"]\n[params]\nx = 1\n+++\nbody'))
         assert result == ParsedDocument("body", "T", 8, ("hr",), "a, b")
@@ -72,6 +77,8 @@ class TestMarkdown:
             "---\nlabels: hr\nx: " + "y" * 70_000 + "\n---\n",
             "---\nbase: &b {labels: hr}\n<<: *b\n---\n",
             "---\nlabels: hr\nx: " + "[" * 5_000 + "\n---\n",
+            "---\rtitle: T\rlabels: [hr\r---\r",
+            "+++\rtitle = 'T'\rlabels = 'hr'\r+++\r",
             "+++\nlabels = 5\n+++\n",
             "+++\nlabels = ['hr'\n+++\n",
             "+++\nlabels = 'hr'\nLabels = 'everyone'\n+++\n",

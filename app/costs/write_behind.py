@@ -82,3 +82,5 @@ class WriteBehindLedger:
                 self._ledger.settle(entry)
             except LedgerError as error:
                 _log.warning("The entry of answer %s, which cost nothing, is lost: %s", entry.id, error)
+            except Exception:  # noqa: BLE001 - a thread that ended here would take all later entries with it
+                _log.exception("The entry of answer %s, which cost nothing, is lost.", entry.id)

@@ -64,9 +64,12 @@ def test_when_too_many_wait_the_next_one_waits_for_the_disk(slow: SlowLedger) ->
     assert len(slow.order) == 20
 
 
-def test_a_failure_is_told_and_the_next_entry_is_written(slow: SlowLedger, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("failure", [LedgerBusyError("planted"), RuntimeError("planted")])
+def test_a_failure_is_told_and_the_next_entry_is_written(
+    slow: SlowLedger, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
     ledger = WriteBehindLedger(slow, lambda: None)
-    slow.failure = LedgerBusyError("planted")
+    slow.failure = failure
     slow.go.set()
     for name in ("first", "second"):
         ledger.settle(bill(name, "0"))

@@ -1,11 +1,9 @@
-"""Questions that a model writes about a section: what it is told, how its reply is read, and how each call is billed."""
+"""Questions that a model writes about a section: what it is told, and how its reply is read."""
 
 import hashlib
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
@@ -15,16 +13,13 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from app.answering.accounting import question_hash
-from app.answering.calls import CallKind, Calls
 from app.answering.errors import GenerationError
 from app.answering.generation import Endpoint, Prompt, Rungs
 from app.answering.grounding import Rarity, Source, Verdict, check_sentence
 from app.bootstrap import build_counter, build_ledger, build_prices, build_rungs
-from app.costs.baseline import NaivePrompt
-from app.costs.ledger import Entry, Ledger, Outcome, Spender, Surface
-from app.costs.receipts import Stage, Till, sum_usd
+from app.costs.ledger import Ledger
 from app.settings import Settings
+from eval.billed_model import BilledModel, Versions, best_rung
 from eval.groundedness import split_sentences
 from eval.quotes import missing_quotes, normalised_quote
 from indexing.documents import PREFACE, Chunk
@@ -84,17 +79,13 @@ class QuestionWriter:
     """Has a model write a question about a section, in one short call that stands in the ledger. Used by one thread."""
 
     def __init__(self, rung: str, endpoints: Sequence[Endpoint], ledger: Ledger, counter: TokenCounter, prices: str) -> None:
-        self._rung = rung
-        self._endpoints = endpoints
-        self._ledger = ledger
-        self._counter = counter
-        self._prices = prices
-        self._costs: list[Decimal | None] = []
+        prompt = hashlib.sha256(_content().encode()).hexdigest()[:_VERSION_DIGITS]
+        self._model = BilledModel(rung, endpoints, ledger, counter, Versions(prices, prompt))
 
     @property
     def cost_usd(self) -> Decimal | None:
         """What all calls so far have cost; `None` as soon as one of them is unknown."""
-        return sum_usd(self._costs)
+        return self._model.cost_usd
 
     def write(self, chunk: Chunk, heading: str, rarity: Rarity) -> WrittenQuestion | None:
         """Have a question written.
@@ -112,37 +103,11 @@ class QuestionWriter:
             BudgetExhaustedError: A limit leaves no room for the call.
             LedgerError: Nothing can be set aside, or what was spent cannot be written down.
         """
-        answer_id, till, spender = uuid.uuid4().hex, Till(), Spender(Surface.EVAL)
-        calls = Calls(answer_id, spender, self._ledger, till, self._counter)
-        kind = CallKind(Stage.MEASURE, self._rung, _REPLY_TOKENS)
         try:
-            completion = calls.ask(kind, self._endpoints, question_prompt(chunk), _ignore, _go_on)
+            completion, receipt = self._model.ask(heading, question_prompt(chunk), _REPLY_TOKENS)
         except GenerationError:  # the log says why
             return None
-        finally:
-            self._settle(answer_id, spender, heading, till)
-        return read_question(completion.text, chunk, rarity, till.lines[-1].model or self._endpoints[0].model)
-
-    def _settle(self, answer_id: str, spender: Spender, heading: str, till: Till) -> None:
-        receipt = till.settle(NaivePrompt(0, None))
-        self._costs.append(receipt.cost_usd)
-        self._ledger.settle(
-            Entry(
-                id=answer_id,
-                at=datetime.now(UTC),
-                spender=spender,
-                question_hash=question_hash(heading),
-                question=heading,
-                outcome=Outcome.WORK,
-                rung_path=(self._rung,),
-                receipt=receipt,
-                groundedness=None,
-                generation="",  # no index is asked
-                prices=self._prices,
-                prompt=hashlib.sha256(_content().encode()).hexdigest()[:_VERSION_DIGITS],
-                profile=None,
-            )
-        )
+        return read_question(completion.text, chunk, rarity, receipt.lines[-1].model or self._model.name)
 
 
 @contextmanager
@@ -154,12 +119,11 @@ def open_question_writer(settings: Settings, rungs: Rungs | None = None) -> Iter
         PriceFileError: The price file cannot be used.
     """
     rungs = build_rungs(settings) if rungs is None else rungs
-    endpoints = rungs.strong or rungs.small
+    rung, endpoints = best_rung(rungs)
     if not endpoints:
         yield None
         return
     with closing(build_ledger(settings)) as ledger:
-        rung = "strong" if rungs.strong else "small"
         yield QuestionWriter(rung, endpoints, ledger, build_counter(), build_prices(settings).version)
 
 
@@ -242,11 +206,3 @@ def _plain(text: str) -> str:
 @cache
 def _content() -> str:
     return files("eval").joinpath("prompts", "question.md").read_text(encoding="utf-8")
-
-
-def _ignore(_: str) -> None:
-    """Nobody watches the text arrive."""
-
-
-def _go_on(_endpoint: Endpoint, _error: GenerationError) -> None:
-    """The next endpoint is asked."""

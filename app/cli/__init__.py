@@ -21,6 +21,9 @@ REFUSED: Final = 2
 FAULT: Final = 70
 INTERRUPTED: Final = 130
 
+DOMAIN_ERRORS: Final = (AppError, AnsweringError, CachingError, CostsError, IndexingError, RetrievalError)
+"""The bases of all errors whose message tells the person what to do."""
+
 _SINCE: Final = "30d"
 
 PLUGINS: Final = "farthing.commands"
@@ -273,7 +276,7 @@ def main() -> None:
         _register(plugin)
     try:
         app(prog_name="farthing")
-    except (AppError, AnsweringError, CachingError, CostsError, IndexingError, RetrievalError) as error:
+    except DOMAIN_ERRORS as error:
         print(f"farthing: {error}", file=sys.stderr)
         sys.exit(REFUSED)
     except Exception:  # noqa: BLE001 - a fault must not leave with the status of an abstention

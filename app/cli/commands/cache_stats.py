@@ -12,6 +12,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from app import bootstrap
+from app.answering.routing import CACHE
 from app.api.cost_schemas import hit_shape, moment
 from app.caching.entries import EntryKind
 from app.caching.learning import Learned
@@ -68,7 +69,7 @@ def run(since: str, *, as_json: bool) -> int:
         (total,) = ledger.summary(start, until, None)
         hits = ledger.hits(start, until)
         rungs = ledger.summary(start, until, "rung")
-    cached = next((row for row in rungs if row.name == "cache"), None)
+    cached = next((row for row in rungs if row.name == CACHE), None)
     verdicts = _verdicts(settings)
     if as_json:
         print(json.dumps(_shape(start, usage, kept, total, hits, cached, verdicts), ensure_ascii=False))

@@ -12,18 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from app import bootstrap
-from app.answering.errors import GenerationError
 from app.bootstrap.caching import build_answer_store
 from app.bootstrap.models import list_models
-from app.caching.errors import CachingError
-from app.cli import OK, REFUSED
+from app.cli import DOMAIN_ERRORS, OK, REFUSED
 from app.cli.rendering import console, printable
-from app.costs.errors import CostsError
-from app.errors import AppError
 from app.home import check_home
 from app.settings import EndpointSettings, Settings, load_settings, settings_file
-from indexing.errors import IndexingError
-from retrieval.errors import RetrievalError
 from retrieval.weights import shipped_weights
 
 _ROOM_BYTES: Final = 1_000_000_000
@@ -46,7 +40,7 @@ def _check(name: str, look: Callable[[], str]) -> bool:
     out = console(sys.stdout)
     try:
         out.print(f"ok       {name}: {printable(look())}")
-    except (AppError, CachingError, CostsError, GenerationError, IndexingError, RetrievalError, _ProblemError) as error:
+    except (*DOMAIN_ERRORS, _ProblemError) as error:
         out.print(f"problem  {name}: {printable(str(error))}")
         return False
     return True

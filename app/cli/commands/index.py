@@ -18,21 +18,17 @@ from app.bootstrap import (
     refuse_overlaps,
     renew_answers,
 )
-from app.caching.errors import CachingError
-from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli import DOMAIN_ERRORS, INTERRUPTED, OK, PARTLY
 from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, dollars, printable, table
-from app.costs.errors import CostsError
 from app.costs.pricing import Usage, plain_usd, price_usage
-from app.errors import AppError, CommandError
+from app.errors import CommandError
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from indexing.documents import parse_labels
-from indexing.errors import IndexingError
 from indexing.sources import DocumentSource
 from indexing.sync import SyncReport, sync
 from indexing.sync import dry_run as foresee
-from retrieval.errors import RetrievalError
 
 if TYPE_CHECKING:  # a run that changes nothing must not wait for them
     from app.answering.upkeep import Refreshed, Renewal
@@ -119,7 +115,7 @@ def _renew(settings: Settings, most: int) -> tuple[CacheReport | None, int]:
     except KeyboardInterrupt:
         complain("Interrupted. The new index serves; cached answers that were not checked yet are checked before they are given.")
         status = INTERRUPTED
-    except (AppError, CachingError, CostsError, IndexingError, RetrievalError) as error:
+    except DOMAIN_ERRORS as error:
         complain(f"The new index serves, but the answer cache was not brought up to date. {error}")
         status = PARTLY
     return cached, status

@@ -6,7 +6,7 @@ they cite. Proposals are what a cache would propose: the entries nearest to the 
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +20,6 @@ from app.answering.extraction import extract
 from app.caching.agreement import Cited, Proposal
 from app.settings import Settings
 from eval.cases import QUESTIONS_FILE, load_dataset, read_rows
-from eval.errors import DatasetError
 from eval.json_lines import read_json_lines
 from eval.training_data import AUTHORED
 from eval.workbench import Workbench, open_workbench
@@ -106,9 +105,7 @@ def load_wordings(data: Path, name: str) -> list[Wording]:
         DatasetError: The paraphrases or near misses of a row, asked or not, are not usable; the row is named with its line.
     """
     wordings: list[Wording] = []
-    file = data / name / QUESTIONS_FILE
-    for line, row in read_rows(file):
-        _check_wordings(file, line, row)
+    for _, row in read_rows(data / name / QUESTIONS_FILE):
         if row.get("answerable_from_text", True) and row["evidence"]:
             wordings += _of_row(row)
             wordings += [
@@ -144,16 +141,6 @@ def propose_all(wordings: Sequence[AskedWording]) -> list[Pair]:
         family = [old for old in wordings if old.wording.family == new.wording.family and old.wording.text not in known]
         pairs += [*nearest, *propose(new, family, len(family))]
     return pairs
-
-
-def _check_wordings(file: Path, line: int, row: Mapping[str, Any]) -> None:
-    paraphrases, near_misses = row.get("paraphrases", []), row.get("near_misses", [])
-    if not isinstance(paraphrases, list) or not all(isinstance(text, str) and text.strip() for text in paraphrases):
-        raise DatasetError(f"{file}:{line}: the field 'paraphrases' must be a list of texts that are not empty")
-    if not isinstance(near_misses, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("question"), str) and one["question"].strip() for one in near_misses
-    ):
-        raise DatasetError(f"{file}:{line}: each of 'near_misses' must be an object with a 'question'")
 
 
 def _of_row(row: dict[str, Any]) -> list[Wording]:

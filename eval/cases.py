@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from eval.errors import DatasetError
 from eval.quotes import normalised_quote
@@ -149,8 +149,27 @@ def exclude_unfindable(dataset: Dataset, pages: Mapping[str, str]) -> Dataset:
 
 
 def read_rows(questions: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows of a file that `load_dataset` has checked, each with its line, from 1. Raises `DatasetError`: it is not UTF-8."""
-    return _rows(questions, [])
+    """The rows of a file that `load_dataset` has checked, with what they say of other wordings; each with its line, from 1.
+
+    Raises:
+        DatasetError: The file is not UTF-8, or the paraphrases or near misses of a row are not usable.
+    """
+    for line, row in _rows(questions, []):
+        paraphrases, near_misses = row.get("paraphrases", []), row.get("near_misses", [])
+        if not isinstance(paraphrases, list) or not all(isinstance(text, str) and text.strip() for text in paraphrases):
+            raise DatasetError(
+                f"{questions}:{line}: the field 'paraphrases' must be a list of texts that are not empty; correct it"
+            )
+        if not isinstance(near_misses, list) or not all(
+            isinstance(one, dict) and isinstance(one.get("question"), str) and one["question"].strip() for one in near_misses
+        ):
+            raise DatasetError(f"{questions}:{line}: each of 'near_misses' must be an object with a 'question'; correct it")
+        yield line, row
+
+
+def is_quote(piece: object) -> TypeGuard[dict[str, str]]:
+    """Whether a piece of a row's evidence has the form of one: an object with the texts `doc` and `quote`."""
+    return isinstance(piece, dict) and all(isinstance(piece.get(name), str) for name in ("doc", "quote"))
 
 
 def _rows(questions: Path, problems: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -192,7 +211,7 @@ def _row_problems(row: Mapping[str, Any], pages: Mapping[str, Path]) -> Iterator
 
 
 def _evidence_problems(piece: object, pages: Mapping[str, Path]) -> Iterator[str]:
-    if not isinstance(piece, dict) or not all(isinstance(piece.get(name), str) for name in ("doc", "quote")):
+    if not is_quote(piece):
         yield "each piece of evidence must be an object with the texts 'doc' and 'quote'"
     elif piece["doc"] not in pages:
         yield f"the evidence names {DOCS_FOLDER}/{piece['doc']}, which does not exist"

@@ -14,7 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from eval.cases import QUESTIONS_FILE, Case, Dataset, Quote, read_rows
+from eval.cases import QUESTIONS_FILE, Case, Dataset, Quote, is_quote, read_rows
 from eval.errors import DatasetError
 from indexing.documents import EVERYONE, AccessLabel
 
@@ -164,35 +164,26 @@ def _edit(file: Path, number: int, row: object) -> Edit:
 
 def _topics(dataset: Dataset, settings: TrafficSettings) -> tuple[list[_Topic], list[list[_Topic]]]:
     """What the rows ask, and for each row what its near misses ask."""
-    rows = _rows(dataset)
+    rows = {row["id"]: row for _, row in read_rows(dataset.folder / QUESTIONS_FILE)}
     topics, near = [], []
     for case in dataset.cases:
         row = rows[case.id]
-        paraphrases = _texts(dataset, case, row.get("paraphrases", [])) if settings.paraphrases else []
+        paraphrases = row.get("paraphrases", []) if settings.paraphrases else []
         topics.append(_Topic(case, case.id, (case.question, *paraphrases)))
         found = row.get("near_misses", []) if settings.near_misses else []
         near.append([_near_miss(dataset, case, number, one) for number, one in enumerate(found)])
     return topics, near
 
 
-def _rows(dataset: Dataset) -> Mapping[str, Mapping[str, Any]]:
-    return {row["id"]: row for _, row in read_rows(dataset.folder / QUESTIONS_FILE)}
-
-
-def _texts(dataset: Dataset, case: Case, texts: object) -> list[str]:
-    if isinstance(texts, list) and all(isinstance(text, str) and text.strip() for text in texts):
-        return texts
-    raise DatasetError(f"{dataset.folder / QUESTIONS_FILE}:{case.line}: the field 'paraphrases' must be a list of texts")
-
-
-def _near_miss(dataset: Dataset, case: Case, number: int, row: object) -> _Topic:
+def _near_miss(dataset: Dataset, case: Case, number: int, row: Mapping[str, Any]) -> _Topic:
     match row:
-        case {"question": str(question), "answer": str(answer), "evidence": list(evidence)} if question.strip():
-            quotes = tuple(Quote(one["doc"], one["quote"]) for one in evidence if {"doc", "quote"} <= one.keys())
+        case {"question": str(question), "answer": str(answer), "evidence": list(evidence)} if all(map(is_quote, evidence)):
+            quotes = tuple(Quote(one["doc"], one["quote"]) for one in evidence)
             own = Case(f"{case.id}/{number}", case.line, question, answer, (), quotes, case.type, case.unreviewed)
             return _Topic(own, case.id, (question,))
     raise DatasetError(
-        f"{dataset.folder / QUESTIONS_FILE}:{case.line}: each of 'near_misses' must have a question, an answer and evidence"
+        f"{dataset.folder / QUESTIONS_FILE}:{case.line}: each of 'near_misses' must have a question, an answer and evidence, "
+        "whose pieces are objects with the texts 'doc' and 'quote'. Correct this line."
     )
 
 

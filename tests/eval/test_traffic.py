@@ -137,7 +137,17 @@ def test_edits_that_cannot_be_used_are_refused(tmp_path: Path, line: str) -> Non
         read_edits(file)
 
 
-@pytest.mark.parametrize("broken", [{"paraphrases": "text"}, {"paraphrases": [""]}, {"near_misses": [{"question": "?"}]}])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"paraphrases": "text"},
+        {"paraphrases": [""]},
+        {"near_misses": None},
+        {"near_misses": [{"question": "?"}]},
+        {"near_misses": [{"question": "?", "answer": "!", "evidence": ["a quote"]}]},
+        {"near_misses": [{"question": "?", "answer": "!", "evidence": [{"doc": "gym.md", "quote": 3}]}]},
+    ],
+)
 def test_rows_that_cannot_be_asked_are_named(write_dataset: Callable[..., Path], broken: dict[str, Any]) -> None:
     folder = write_dataset([{**ROWS[0], **broken}])
     with pytest.raises(DatasetError, match=r"questions\.jsonl:1"):

@@ -38,7 +38,7 @@ class Readiness:
 
         Raises:
             NotReadyError: The first attempt is still under way.
-            IndexingError, RetrievalError: Why the last attempt failed; the next one is under way.
+            Exception: Why the last attempt failed; the next one is under way.
         """
         if not self._ready.is_set():
             raise self._why
@@ -47,9 +47,10 @@ class Readiness:
         while not self._stopped.is_set():
             try:
                 self._warm_up()
-            except (IndexingError, RetrievalError) as error:
+            except Exception as error:  # noqa: BLE001 - also what nobody foresaw, such as too many open files, may pass
                 if type(error) is not type(self._why):
-                    _log.warning("not ready", reason=str(error))
+                    foreseen = isinstance(error, (IndexingError, RetrievalError))
+                    _log.warning("not ready", reason=str(error), exc_info=not foreseen)
                 self._why = error
                 self._stopped.wait(_TRY_AGAIN_AFTER_S)
             else:

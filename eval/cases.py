@@ -157,13 +157,11 @@ def read_rows(questions: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for line, row in _rows(questions, []):
         paraphrases, near_misses = row.get("paraphrases", []), row.get("near_misses", [])
         if not isinstance(paraphrases, list) or not all(isinstance(text, str) and text.strip() for text in paraphrases):
-            raise DatasetError(
-                f"{questions}:{line}: the field 'paraphrases' must be a list of texts that are not empty; correct it"
-            )
+            _refuse([f"{questions}:{line}: the field 'paraphrases' must be a list of texts that are not empty"], questions)
         if not isinstance(near_misses, list) or not all(
             isinstance(one, dict) and isinstance(one.get("question"), str) and one["question"].strip() for one in near_misses
         ):
-            raise DatasetError(f"{questions}:{line}: each of 'near_misses' must be an object with a 'question'; correct it")
+            _refuse([f"{questions}:{line}: each of 'near_misses' must be an object with a 'question'"], questions)
         yield line, row
 
 

@@ -26,9 +26,9 @@ class Interval:
     low: float
     high: float
 
-    def to_json(self) -> dict[str, float]:
+    def to_json(self, digits: int = 6) -> dict[str, float]:
         """The interval as `run.json` holds it."""
-        return {"mean": round(self.value, 6), "low": round(self.low, 6), "high": round(self.high, 6)}
+        return {"mean": round(self.value, digits), "low": round(self.low, digits), "high": round(self.high, digits)}
 
 
 def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

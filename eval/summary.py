@@ -56,7 +56,7 @@ def paired_differences(first: Sequence[Outcome], second: Sequence[Outcome]) -> d
     for measure in MEASURES:
         own, other = known(first, measure.name), known(second, measure.name)
         interval = bootstrap([own[case] - other[case] for case in own if case in other])
-        differences[measure.name] = interval.to_json() if interval else None
+        differences[measure.name] = _json(interval)
     return differences
 
 
@@ -140,6 +140,4 @@ def _rounded(amount: Any) -> Any:
 
 
 def _json(interval: Interval | None, digits: int = 6) -> dict[str, float] | None:
-    if interval is None:
-        return None
-    return {"mean": round(interval.value, digits), "low": round(interval.low, digits), "high": round(interval.high, digits)}
+    return None if interval is None else interval.to_json(digits)

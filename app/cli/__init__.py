@@ -142,7 +142,7 @@ def status(json: Json = False) -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check settings, home, index, model and disk: each line says ok, or what to do."""
+    """Check settings, home, index, models, ledger and more: each line says ok, or what to do."""
     from app.cli.commands import doctor as command
 
     raise typer.Exit(command.run())

@@ -39,9 +39,9 @@ class WriteBehindLedger:
 
     def reserve(self, hold: Hold) -> None:
         """Set money and tokens aside. Raises `BudgetExhaustedError`, `LedgerError`."""
+        self._ledger.reserve(hold)
         with self._lock:
             self._set_aside.add(hold.answer_id)
-        self._ledger.reserve(hold)
 
     def settle(self, entry: Entry) -> None:
         """Write an entry: now, or soon where nothing was set aside for it. Raises `LedgerError`."""

@@ -203,7 +203,10 @@ class LedgerDatabase:
         if code == sqlite3.SQLITE_NOTADB:
             return LedgerSchemaError(f"{self.place} is no SQLite database. Move it away, or give the ledger another place.")
         detail = str(fault).strip().partition("\n")[0]
-        return LedgerError(f"The ledger in {self.place} cannot be used: {detail}. Check that it is there, and who may use it.")
+        return LedgerError(
+            f"The ledger in {self.place} cannot be used: {detail}. Check that it is there, that its disk has room, and who may "
+            "use it."
+        )
 
 
 def _code(fault: BaseException | None) -> int | str | None:

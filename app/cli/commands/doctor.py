@@ -13,6 +13,7 @@ from typing import Final
 
 from app import bootstrap
 from app.bootstrap.caching import build_answer_store
+from app.bootstrap.ledger import build_ledger
 from app.bootstrap.models import list_models
 from app.cli import DOMAIN_ERRORS, OK, REFUSED
 from app.cli.rendering import console, printable
@@ -54,6 +55,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "engine", partial(_engine, settings)
     yield "index", partial(_index, settings)
     yield "cache", partial(_cache, settings)
+    yield "ledger", partial(_ledger, settings)
     yield "prices", partial(_prices, settings)
     for endpoint in settings.endpoints:
         yield f"endpoint {endpoint.name}", partial(_endpoint, settings, endpoint)
@@ -120,6 +122,16 @@ def _cache(settings: Settings) -> str:
     kind = "redis" if settings.cache.url.get_secret_value() else "disk"
     room = f"{usage.stored_bytes / 1e6:,.1f} of {usage.max_bytes / 1e6:,.0f} MB"
     return f"{kind}, {usage.entries:,} answers, {room}, {usage.evicted:,} had to make room so far"
+
+
+def _ledger(settings: Settings) -> str:
+    on_server = bool(settings.ledger.url.get_secret_value())
+    if not on_server and not settings.home.exists():
+        return "will be made when it is needed"
+    with closing(build_ledger(settings)) as ledger:
+        ledger.recover()  # reads it, and writes what has waited
+        ledger.add_hits({})  # begins to write, and writes nothing
+    return f"{'postgresql' if on_server else 'sqlite, in the home'}, can be read and written"
 
 
 def _prices(settings: Settings) -> str:

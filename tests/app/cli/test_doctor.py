@@ -1,7 +1,9 @@
 """What `farthing doctor` says of the endpoints, and of the answer cache."""
 
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -142,3 +144,20 @@ def test_the_answer_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
         port = unused.getsockname()[1]
     well, line = says(url=f"redis://user:hunter2@127.0.0.1:{port}/0")
     assert (well, "Check that the server is up" in line, "hunter2" in line) == (False, True, False)
+
+
+def test_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = tmp_path / "home"
+    settings = load_settings(home=home)
+
+    def says() -> tuple[bool, str]:
+        return doctor._check("ledger", partial(doctor._ledger, settings)), capsys.readouterr().out.replace("\n", " ")
+
+    assert says() == (True, "ok       ledger: will be made when it is needed ")
+    assert not home.exists()
+    home.mkdir(mode=0o700)
+    assert says() == (True, "ok       ledger: sqlite, in the home, can be read and written ")
+    with closing(sqlite3.connect(home / "ledger" / "ledger.db")) as database, database:
+        database.execute("UPDATE ledger_version SET version_num = '9999'")
+    well, line = says()
+    assert (well, "has the tables of revision 9999" in line, "Run the release that wrote it" in line) == (False, True, True)

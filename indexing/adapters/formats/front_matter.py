@@ -17,6 +17,7 @@ from indexing.errors import LabelError, ParsingError
 _MAX_CHARACTERS: Final = 65_536
 _MAX_DEPTH: Final = 50
 _OPENING: Final = re.compile(r"(---|\+\+\+)[ \t]*(?:\r\n?|\n)")
+_NEARLY_OPENING: Final = re.compile(r"\s*(---|\+\+\+)[^\r\n]*(?:\r\n?|\n)")
 _CLOSING: Final = {
     "---": re.compile(r"(?<=[\r\n])(?:---|\.\.\.)[ \t]*(?:\r\n?|\n|\Z)"),
     "+++": re.compile(r"(?<=[\r\n])\+\+\+[ \t]*(?:\r\n?|\n|\Z)"),
@@ -48,6 +49,7 @@ def split_front_matter(text: str) -> tuple[FrontMatter, int]:
     """
     opening = _OPENING.match(text)
     if opening is None:
+        _refuse_labels_below_the_top(text)
         return FrontMatter(), 0
     closing = _CLOSING[opening[1]].search(text, opening.end())
     if closing is None or closing.start() - opening.end() > _MAX_CHARACTERS:
@@ -70,6 +72,14 @@ def _refuse_labels(block: str, what: str) -> None:
     """Let a page with broken front matter pass as text, unless the block says who may read it."""
     if _NAMES_LABELS.search(block):
         raise ParsingError(f"its front matter names labels but {what}; correct it, so that it is certain who may read the page")
+
+
+def _refuse_labels_below_the_top(text: str) -> None:
+    """Front matter after a blank line, or with more than its marks in its first line, is text, and its labels would not hold."""
+    opening = _NEARLY_OPENING.match(text)
+    closing = _CLOSING[opening[1]].search(text, opening.end()) if opening else None
+    if opening and closing:
+        _refuse_labels(text[opening.end() : closing.start()], "does not begin with a line of its own at the top")
 
 
 def _read_yaml(block: str) -> _Fields | None:

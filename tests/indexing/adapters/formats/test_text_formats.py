@@ -82,6 +82,10 @@ class TestMarkdown:
             "+++\nlabels = 5\n+++\n",
             "+++\nlabels = ['hr'\n+++\n",
             "+++\nlabels = 'hr'\nLabels = 'everyone'\n+++\n",
+            "\n---\nlabels: hr\n---\n",
+            "  ---\nlabels: hr\n---\n",
+            "--- # for us\r\nlabels: hr\r\n---\r\n",
+            "\n\n+++\nlabels = 'hr'\n+++\n",
         ],
     )
     def test_labels_that_are_not_certain_skip_the_page(self, parse_file: Parse, front_matter: str) -> None:
@@ -93,6 +97,11 @@ class TestMarkdown:
     def test_a_block_that_is_no_front_matter_is_text(self, parse_file: Parse, block: str) -> None:
         text = f"---\n{block}\n---\nbody"
         assert parsed(parse_file("a.md", text.encode())) == ParsedDocument(text, None, 1, None, "")
+
+    @pytest.mark.parametrize("text", ["\n---\nlabels: hr\n", "\n---\nA rule, and labels of boxes\n\n---\n", "---|---\na|b\n"])
+    def test_rules_and_tables_at_the_top_are_text(self, parse_file: Parse, text: str) -> None:
+        result = parsed(parse_file("a.md", text.encode()))
+        assert (result.labels, result.markdown) == (None, text)
 
     def test_aliases_neither_grow_nor_hide_labels(self, parse_file: Parse) -> None:
         bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(

@@ -81,8 +81,9 @@ class BatchGenerator(Protocol):
 class Endpoint:
     """A generator with what the settings say of it.
 
-    `name` is the settings' name for it and `model` its model's, both as receipts show them. `context_tokens` is the most that
-    prompt and answer may have together; `max_output_tokens` caps an answer. `batch` is there where it has a batch API.
+    `name` is the settings' name for it, which messages show, and `model` its model's, which receipts show. `context_tokens` is
+    the most that prompt and answer may have together; `max_output_tokens` caps an answer. `batch` is there where it has a batch
+    API.
     """
 
     name: str

@@ -242,7 +242,7 @@ class _Climb:
             try:
                 kept = self._attempt(attempt, context, reason)
             except GenerationError:
-                return self._fall_back(verbatim, "no endpoint of this rung could be asked")
+                return self._fall_back(verbatim, f"no endpoint of the rung {attempt.rung} answered")
             except BudgetExhaustedError as error:
                 self._held_back = error
                 self._till.note(str(error))

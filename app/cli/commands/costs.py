@@ -127,7 +127,7 @@ def _unpriced(reader: LedgerReader, since: datetime, until: datetime) -> list[st
 def _write_focus(reader: LedgerReader, since: datetime, until: datetime, settings: Settings) -> None:
     found = charges(reader.entries(since, until))
     providers = {
-        endpoint.name: endpoint.price_model.split("/", maxsplit=1)[0] for endpoint in settings.endpoints if endpoint.price_model
+        endpoint.model: endpoint.price_model.split("/", maxsplit=1)[0] for endpoint in settings.endpoints if endpoint.price_model
     }
     write_rows(sys.stdout, FOCUS_COLUMNS, focus_rows(found, providers))
     unknown = sorted({charge.model or "no model" for charge in found if charge.cost_usd is None})

@@ -120,9 +120,9 @@ def test_focus_prints_a_charge_for_each_day_team_model_and_stage(run: Run) -> No
     assert done.err == ""
 
 
-def test_focus_names_the_provider_of_each_endpoint(run: Run, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_focus_names_the_provider_of_each_model(run: Run, ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = {
-        "name": "mini", "rung": "small", "url": "http://127.0.0.1:9/v1", "model": "m", "price_model": "openai/gpt-5-mini",
+        "name": "house", "rung": "small", "url": "http://127.0.0.1:9/v1", "model": "mini", "price_model": "openai/gpt-5-mini",
         "context_tokens": 1000, "max_output_tokens": 100, "timeout_s": 1,
     }  # fmt: skip
     monkeypatch.setenv("FARTHING_ENDPOINTS", json.dumps([endpoint]))

@@ -48,6 +48,7 @@ class ResilientGenerator:
         self._lock = threading.Lock()  # the breaker's own state is not safe to share between threads
         self._breaker = self._closed_breaker()
         self._tried_again_at = 0.0
+        self._last_failure = ""
 
     def generate(self, prompt: Prompt, max_output_tokens: int, on_text: TextListener) -> Completion:
         """Have the model write; raises as the generator within does, and `EndpointUnavailableError` while it is left alone."""
@@ -81,6 +82,7 @@ class ResilientGenerator:
         finally:
             with self._lock:
                 self._breaker.__exit__(type(failure) if failure else None, failure, None)
+                self._last_failure = str(failure) if failure else self._last_failure
                 if failure and self._breaker.context.state != CLOSED:
                     self._tried_again_at = time.monotonic() + self._open_s
 
@@ -100,7 +102,7 @@ class ResilientGenerator:
     def _left_alone(self, words: str) -> EndpointUnavailableError:
         return EndpointUnavailableError(
             f"The endpoint {self._name!r} has failed {self._failures_to_open} times in a row and {words}. "
-            "`farthing doctor` says what is wrong with it."
+            f"The last time: {self._last_failure}"
         )
 
     def _closed_breaker(self) -> SyncCircuitBreaker:

@@ -29,7 +29,7 @@ class Tally:
 
     `failed` holds the id and the reason of each row that has no answer yet for a reason of its own. `held_back` is the budget's
     refusal that stopped the batch. `cost_usd` and `saved_usd` add up the receipts of this run, failed rows included; `None` as
-    soon as one is unknown.
+    soon as one is unknown. `noted` counts the rows with an answer whose receipts have notes: something held a model back.
     """
 
     answered: int = 0
@@ -41,6 +41,7 @@ class Tally:
     saved_usd: Decimal | None = Decimal(0)
     held_back: BudgetExhaustedError | None = None
     interrupted: bool = False
+    noted: int = 0
 
     def bill(self, receipt: Receipt) -> None:
         """Add a receipt."""
@@ -140,6 +141,7 @@ class Batch:
                 abstained = isinstance(answer, Abstention)
                 tally.abstained += abstained
                 tally.answered += not abstained
+                tally.noted += bool(answer.receipt.notes)
             self._count()
 
     def _count(self) -> None:

@@ -125,6 +125,9 @@ def show(tally: Tally, answered_before: int, out: Console) -> None:
         ("saved", amount(tally.saved_usd), "against the naive prompt, computed"),
     ):
         out.print(f"{name:12}{figure:>12}{f'  {words}' if words else ''}")
+    if tally.noted:
+        words = "a budget, an endpoint or the ledger held a model back: see notes in their receipts"
+        out.print(f"{'noted':12}{f'{tally.noted:,}':>12}  {words}")
     for identity, reason in tally.failed[:_SHOWN_FAILED]:
         out.print(f"failed  {printable(identity)}: {printable(reason)}")
     if len(tally.failed) > _SHOWN_FAILED:

@@ -119,6 +119,7 @@ def test_an_endpoint_that_is_down_is_left_alone_and_then_tried_by_one_call() -> 
     error = fail(generator)
     assert time.monotonic() - began < 0.05
     assert "'house' has failed 2 times in a row and is tried again in" in str(error)
+    assert "The last time: it is down" in str(error)
     assert not error.sent
     assert len(inner.prompts) == 2
     time.sleep(0.35)

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -54,6 +55,15 @@ def test_every_question_is_asked_once_and_added_up(questions: list[BatchQuestion
     assert sorted(kept.ids) == sorted(question.id for question in questions)
     assert kept.progress == list(range(1, 11))
     assert tally == Tally(9, 1, [], 4_000, 1_000, Decimal("0.01"), Decimal("0.09"))
+
+
+def test_answers_for_which_a_model_was_held_back_are_counted(questions: list[BatchQuestion]) -> None:
+    def ask(question: BatchQuestion) -> Answer:
+        answer = build_answer(question)
+        held_back = question.id in {"q3", "q4"}
+        return replace(answer, receipt=replace(answer.receipt, notes=("The budget is 100% used.",))) if held_back else answer
+
+    assert Kept().run(questions, ask).noted == 2
 
 
 def test_an_unknown_cost_is_unknown_in_the_sum(questions: list[BatchQuestion]) -> None:

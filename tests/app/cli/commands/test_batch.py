@@ -86,6 +86,18 @@ def test_a_budget_that_is_used_up_stops_it_and_it_goes_on_later(
 
 
 @pytest.mark.usefixtures("_indexed")
+def test_answers_that_a_budget_made_cheaper_are_counted(
+    run: Run, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FARTHING_BUDGETS", json.dumps([{"payer": "surface", "name": "batch", "period": "month", "usd": "0"}]))
+    write_questions(2)
+    done = batch(run)
+    assert (done.status, provider.bill.calls) == (cli.OK, 0)
+    assert line_of(done.out, "answered") == "2"
+    assert line_of(done.out, "noted").startswith("2  a budget")
+
+
+@pytest.mark.usefixtures("_indexed")
 def test_an_interrupt_keeps_what_is_in_flight_and_says_how_to_go_on(run: Run, provider: FakeProvider) -> None:
     write_questions(6)
     both = threading.Barrier(2, timeout=10)

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as VendorSettingsError
 from pydantic_settings.sources import InitSettingsSource
 
 from app.costs.budgets import Payer, Period
 from app.errors import SettingsError
-from app.settings_checks import endpoint_url, header_value, postgresql_url, redis_url
+from app.settings_checks import endpoint_url, header_value, postgresql_url, redis_url, usd_amount
 
 DEFAULTS_FILE: Final = Path(__file__).with_name("settings.toml")
 LOCAL_FILE: Final = "farthing.toml"
@@ -29,7 +29,7 @@ _KEYS_SECTION: Final = "api_keys"
 _Positive = Annotated[int, Field(gt=0)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Name = Annotated[str, Field(min_length=1)]
-_Usd = Annotated[str, Field(pattern=r"^\d{1,7}(\.\d{1,12})?$")]
+_Usd = Annotated[str, BeforeValidator(usd_amount)]
 _KeyName = Annotated[str, Field(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")]
 """Lower case, single underscores: any such name can be written as a variable and read back."""
 

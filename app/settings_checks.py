@@ -14,6 +14,15 @@ def header_value(key: SecretStr) -> SecretStr:
     return key
 
 
+def usd_amount(amount: object) -> object:
+    """Check an amount of money: text, because a float would not be exact. Raises `ValueError`."""
+    if not isinstance(amount, str) or not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,12})?", amount):
+        raise ValueError(
+            'an amount in US dollars stands in quotes, below 10 million with at most twelve decimals, as in "200.00"'
+        )
+    return amount
+
+
 def endpoint_url(url: str) -> str:
     """Check the address of an endpoint. Raises `ValueError`."""
     parts = urlsplit(url)

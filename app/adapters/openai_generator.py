@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from http import HTTPStatus
+from itertools import chain
 from typing import Any, Final, cast
 
 import httpx2
@@ -199,9 +200,16 @@ class _Answer:
 
 
 def _event_data(response: httpx2.Response) -> Iterator[bytes]:
-    """The data of each event of a stream. Only line feeds end a line: JSON may hold other separators as they are."""
-    rest = b""
-    for block in response.iter_bytes():
+    """The data of each event of a stream. Only line feeds end a line: JSON may hold other separators as they are.
+
+    A body that is one JSON object, which some gateways give errors in, is one event: no line of a stream begins with a brace.
+    """
+    blocks = response.iter_bytes()
+    first, rest = next(blocks, b""), b""
+    if first.lstrip().startswith(b"{"):
+        yield b"".join([first, *blocks])
+        return
+    for block in chain([first], blocks):
         *lines, rest = (rest + block).split(b"\n")
         yield from _data(lines)
     yield from _data([rest])

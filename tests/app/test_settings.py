@@ -115,6 +115,13 @@ def test_a_bad_value_is_refused_by_name(toml: str, named: str) -> None:
     assert named in str(caught.value)
 
 
+@pytest.mark.parametrize("amount", ["5", '"-1"', '"abc"', '"NaN"', '"0.0000000000001"', '"10000000"', '""', '"1\\n"'])
+def test_an_amount_that_is_none_is_refused_with_an_example(amount: str) -> None:
+    write(f'[[budgets]]\npayer = "company"\nperiod = "day"\nusd = {amount}')
+    with pytest.raises(SettingsError, match=r'`budgets\.0\.usd`: an amount in US dollars stands in quotes.*as in "200\.00"'):
+        load_settings()
+
+
 def test_a_list_in_a_variable_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FARTHING_ACCESS__HTTP_LABELS", '["everyone", "hr"]')
     assert load_settings().access.http_labels == ("everyone", "hr")

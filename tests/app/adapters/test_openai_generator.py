@@ -125,6 +125,12 @@ def test_a_fault_before_the_first_word(provider: FakeProvider, fault: Fault, err
     assert len(provider.requests) == 1
 
 
+def test_an_error_in_place_of_a_stream_is_told_in_the_words_of_the_provider(provider: FakeProvider) -> None:
+    provider.faults = [Fault.ERROR_BODY]
+    with pytest.raises(EndpointGarbledError, match="'house' did not answer as a model does: something is wrong"):
+        generate(provider)
+
+
 def test_json_that_is_nested_too_deeply_to_be_read_is_garbled() -> None:
     with pytest.raises(EndpointGarbledError, match="'house' did not answer as a model does"), mapped_errors("house", []):
         json.loads("[" * 60_000)

@@ -137,4 +137,7 @@ def question_hash(question: str) -> str:
 
 def _in_words(use: LimitUse) -> str:
     whose = "the company" if use.limit.payer is Payer.COMPANY else f"the {use.limit.payer.value} {use.name}"
-    return f"The budget of {whose} for this {use.limit.period.value} is {min(use.used_share, 1.0):.0%} used"
+    budget = f"The budget of {whose} for this {use.limit.period.value}"
+    if use.unknown_entries:
+        return f"{budget} counts as used up, because entries of unknown cost are on it ({use.unknown_entries:,})"
+    return f"{budget} is {min(use.used_share, 1.0):.0%} used"

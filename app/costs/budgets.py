@@ -40,12 +40,16 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class LimitUse:
-    """How far one limit is used: spent and set aside together, as a share of it. A limit of zero is used up from the start."""
+    """How far one limit is used: spent and set aside together, as a share of it. A limit of zero is used up from the start.
+
+    `unknown_entries` are the entries of unknown cost for which a limit in dollars counts as used up.
+    """
 
     limit: Limit
     name: str
     used_share: float
     resets_at: datetime
+    unknown_entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

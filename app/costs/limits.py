@@ -58,12 +58,13 @@ def binding_limits(limits: Sequence[Limit], spender: Spender) -> tuple[tuple[Lim
 def limit_use(limit: Limit, name: str, used: Used, now: datetime) -> LimitUse:
     """How far a limit is used: by dollars or by tokens, whichever is further."""
     shares = [0.0]
+    unknown_entries = 0 if limit.usd is None else used.unknown_entries
     if limit.usd is not None:
         shares.append(_share(used.spent_usd + used.held_usd, limit.usd))
-        shares.append(1.0 if used.unknown_entries else 0.0)
+        shares.append(1.0 if unknown_entries else 0.0)
     if limit.tokens is not None:
         shares.append(_share(Decimal(used.spent_tokens + used.held_tokens), Decimal(limit.tokens)))
-    return LimitUse(limit, name, max(shares), period_end(limit.period, now))
+    return LimitUse(limit, name, max(shares), period_end(limit.period, now), unknown_entries)
 
 
 def require_room(limit: Limit, name: str, used: Used, hold: Hold, now: datetime) -> None:

@@ -45,6 +45,11 @@ class PriceFileBook:
         self._hash = hashlib.sha256(content).hexdigest()[:_VERSION_DIGITS]
 
     @property
+    def models(self) -> frozenset[str]:
+        """The models that the file lists."""
+        return frozenset(self._prices)
+
+    @property
     def version(self) -> str:
         """The other book's version, and the first digits of the SHA-256 of the file."""
         return f"{self._listed.version}, file {self._hash}"

@@ -17,6 +17,7 @@ from app.bootstrap.ledger import build_ledger
 from app.bootstrap.models import list_models
 from app.cli import DOMAIN_ERRORS, OK, REFUSED
 from app.cli.rendering import console, printable
+from app.costs.price_file import PriceFileBook
 from app.home import check_home
 from app.settings import EndpointSettings, Settings, load_settings, settings_file
 from retrieval.weights import shipped_weights
@@ -135,12 +136,16 @@ def _ledger(settings: Settings) -> str:
 
 
 def _prices(settings: Settings) -> str:
-    if bootstrap.build_prices(settings).price(settings.baseline.model) is None:
+    book = bootstrap.build_prices(settings)
+    if book.price(settings.baseline.model) is None:
         raise _ProblemError(
             f"no price is known for {settings.baseline.model} (baseline.model), so receipts cannot say what was saved. "
             "Name another model, as provider/model."
         )
-    return f"{settings.baseline.model} is listed"
+    named = {settings.baseline.model, *(endpoint.price_model for endpoint in settings.endpoints)}
+    unnamed = sorted(book.models - named) if isinstance(book, PriceFileBook) else []
+    note = f"; the price file lists {', '.join(unnamed)}, which no setting names" if unnamed else ""
+    return f"{settings.baseline.model} is listed{note}"
 
 
 def _endpoint(settings: Settings, endpoint: EndpointSettings) -> str:

@@ -120,6 +120,22 @@ def test_a_price_file_with_a_typo_is_a_line_and_not_an_end(examine: Examine, tmp
     assert "Did you mean `input_usd`?" in line
 
 
+def test_a_price_that_no_setting_names_is_pointed_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(prices={"file": "prices.toml"})
+
+    def says(*models: str) -> str:
+        entries = "".join(f'["{model}"]\ninput_usd = "1"\noutput_usd = "2"\n' for model in models)
+        Path("prices.toml").write_text(entries, encoding="utf-8")
+        assert doctor._check("prices", partial(doctor._prices, settings))
+        return " ".join(capsys.readouterr().out.split())
+
+    assert says("openai/gpt-5-mini") == "ok prices: openai/gpt-5-mini is listed"
+    assert says("openai/gpt-5-mni").endswith("is listed; the price file lists openai/gpt-5-mni, which no setting names")
+
+
 def test_the_answer_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "home"

@@ -66,8 +66,8 @@ def test_restraints_come_from_the_settings(tmp_path: Path) -> None:
     [
         ({"budgets": [{"payer": "team", "period": "day"}]}, "limits usd, tokens, or both"),
         ({"budgets": [{"payer": "company", "name": "acme", "period": "day", "tokens": 1}]}, "leave its name out"),
-        ({"budgets": [{"payer": "team", "period": "day", "usd": 50.0}]}, "string"),
-        ({"budgets": [{"payer": "team", "period": "day", "usd": "-1"}]}, "pattern"),
+        ({"budgets": [{"payer": "team", "period": "day", "usd": 50.0}]}, "an amount in US dollars stands in quotes"),
+        ({"budgets": [{"payer": "team", "period": "day", "usd": "-1"}]}, "below 10 million with at most twelve decimals"),
         ({"budgets": [{"payer": "team", "period": "week", "tokens": 1}]}, "'day' or 'month'"),
         ({"budget_restraints": {"compressed_only": 0.9, "small_only": 0.8, "free_only": 1.0}}, "must not fall"),
         ({"ledger": {"url": "mysql://x", "keep_question_text": False, "lost_after_s": 1}}, "begins with postgresql://"),

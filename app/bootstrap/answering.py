@@ -27,8 +27,8 @@ if TYPE_CHECKING:  # commands that need only some of these must not wait for the
 
 
 _SEARCHES_AT_ONCE: Final = 2
-"""One is in the model while the other is in the interpreter. More hold each other up: eight questions at once took 65 to 80 ms
-each without turns, 50 with them (`eval/benchmarks/overhead.py`, the fast provider)."""
+"""One is in the model while the other is in the interpreter. More hold each other up: with eight questions at once, 65 to 80 ms
+were added to the provider's time without turns, 50 with them (`eval/benchmarks/overhead.py`, the faster provider)."""
 
 
 def build_context_settings(settings: Settings) -> "ContextSettings":

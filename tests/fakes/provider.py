@@ -263,14 +263,14 @@ class _Handler(BaseHTTPRequestHandler):
         if breaks_off:
             breaks_off(self)
             return
-        self._end(body, fault, len(words) > most, input_tokens, output_tokens)
+        self._end(body, fault, input_tokens, output_tokens, too_long=len(words) > most)
         self.script.moments[body["messages"][-1]["content"]] = Moments(began, first, time.monotonic())
         if fault == Fault.NEVER_ENDS:
             self._hang()
         else:
             self._chunk("")
 
-    def _end(self, body: Body, fault: Fault | None, too_long: bool, input_tokens: int, output_tokens: int) -> None:  # noqa: FBT001
+    def _end(self, body: Body, fault: Fault | None, input_tokens: int, output_tokens: int, *, too_long: bool) -> None:
         if fault == Fault.REFUSED:
             self._choice({"refusal": "I cannot help with that."})
         finish = "length" if too_long else "stop"

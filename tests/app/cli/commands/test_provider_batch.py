@@ -71,6 +71,15 @@ def publish(text: str) -> None:
         sync(bootstrap.build_sources(settings, [Path("docs")], (), None), tools)
 
 
+def leave_at_work(run: Run, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hand a batch of three questions in, and interrupt the run that waits for it."""
+    write_questions(3)
+    provider.batch_status = "in_progress"
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "sleep", stop)
+        assert run_batch(run).status == cli.INTERRUPTED
+
+
 def test_all_but_the_first_question_cost_the_batch_price(run: Run, provider: FakeProvider, tokens: dict[bool, list[int]]) -> None:
     write_questions(6)
     done = run_batch(run)
@@ -123,11 +132,7 @@ def test_a_batch_that_arrived_unheard_is_found_again(run: Run, provider: FakePro
 def test_a_run_that_died_before_it_handed_in_goes_on(
     run: Run, provider: FakeProvider, tokens: dict[bool, list[int]], monkeypatch: pytest.MonkeyPatch, *, held: bool
 ) -> None:
-    write_questions(3)
-    provider.batch_status = "in_progress"
-    with monkeypatch.context() as patched:
-        patched.setattr(time, "sleep", stop)
-        run_batch(run)
+    leave_at_work(run, provider, monkeypatch)
     RECORD.write_text(json.dumps(json.loads(RECORD.read_text()) | {"held": held, "batch_id": None}))
     provider.batches.clear()
     provider.batch_status = "completed"
@@ -155,11 +160,7 @@ def test_a_run_that_died_before_it_forgot_the_batch_asks_nothing_again(
 def test_replies_to_an_index_of_yesterday_are_billed_and_not_used(
     run: Run, provider: FakeProvider, tokens: dict[bool, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_questions(3)
-    provider.batch_status = "in_progress"
-    with monkeypatch.context() as patched:
-        patched.setattr(time, "sleep", stop)
-        run_batch(run)
+    leave_at_work(run, provider, monkeypatch)
     publish("# Leave\n\nEverybody has 27 days of paid leave since May.\n")
     provider.batch_status = "completed"
     assert run_batch(run).status == cli.OK
@@ -171,11 +172,7 @@ def test_replies_to_an_index_of_yesterday_are_billed_and_not_used(
 def test_an_answer_that_was_billed_and_not_written_down_is_not_billed_again(
     run: Run, provider: FakeProvider, tokens: dict[bool, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_questions(3)
-    provider.batch_status = "in_progress"
-    with monkeypatch.context() as patched:
-        patched.setattr(time, "sleep", stop)
-        run_batch(run)
+    leave_at_work(run, provider, monkeypatch)
     before = Path("answers.jsonl").read_bytes(), RECORD.read_bytes()
     provider.batch_status = "completed"
     run_batch(run)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from app.answering.answers import Citation
+from app.answers.answers import Citation
 from eval.cases import Case, Quote
 from eval.quotes import normalised, normalised_quote
 from indexing.plain_text import plain_text

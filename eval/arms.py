@@ -9,9 +9,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answering.answers import Answer
-from app.answering.profiles import ContextSettings
-from app.answering.questions import Question
+from app.answers.answers import Answer
+from app.answers.questions import Question
 from app.costs.ledger import Spender, Surface
 from eval.baselines import NaivePipeline
 from eval.cases import Case
@@ -21,6 +20,7 @@ from eval.naive_answers import NaiveAnswerer, PlainAnswer
 from eval.packing import WholePassages
 from eval.workbench import Workbench
 from indexing.tokens import TokenCounter
+from retrieval.context import ContextSettings
 from retrieval.passages import Passage, Query
 from retrieval.question_form import QuestionForm
 from retrieval.retriever import Evidence

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from app.answering.accounting import question_hash
-from app.answering.calls import CallKind, Calls
-from app.answering.errors import GenerationError
-from app.answering.generation import Completion, Endpoint, Prompt, Rungs
-from app.costs.baseline import NaivePrompt
 from app.costs.ledger import Entry, Ledger, Outcome, Spender, Surface
-from app.costs.receipts import Receipt, Stage, Till, sum_usd
+from app.costs.receipts import NaivePrompt, Receipt, Stage, Till, sum_usd
+from app.generation.accounting import question_hash
+from app.generation.calls import CallKind, Calls
+from app.generation.endpoints import Completion, Endpoint, Prompt, Rungs
+from app.generation.errors import GenerationError
 from indexing.tokens import TokenCounter
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.bootstrap.caching import build_calibration
-from app.caching.calibration import Calibration
+from app.caching.rules.calibration import Calibration
 from app.costs.confidence import share_at_least
 from app.home import prepare_home
 from app.settings import Settings

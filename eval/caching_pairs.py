@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answering.answers import Draft
-from app.answering.extraction import extract
-from app.caching.agreement import Cited, Proposal
+from app.answers.answers import Draft
+from app.caching.rules.agreement import Cited, Proposal
+from app.ladder.extraction import extract
 from app.settings import Settings
 from eval.cases import QUESTIONS_FILE, load_dataset, read_rows
 from eval.json_lines import read_json_lines

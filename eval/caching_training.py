@@ -1,6 +1,6 @@
 """Learn and calibrate when a cached answer that was proposed for another question is right.
 
-    python -m eval.caching_training ../shared/data [--out app/caching/calibration.json]
+    python -m eval.caching_training ../shared/data [--out app/caching/rules/calibration.json]
 
 The mix is a plain logistic model over the proposals that no rule drops. Its bands are counted on questions that it was not
 learned on: each third of them is judged by a mix learned from the others. Wordings of one question are not independent, so that
@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.linear_model import LogisticRegression
 
-from app.caching.agreement import FEATURES, agreement
-from app.caching.calibration import Band, Calibration
-from app.caching.differences import differences
+from app.caching.rules.agreement import FEATURES, agreement
+from app.caching.rules.calibration import Band, Calibration
+from app.caching.rules.differences import differences
 from app.costs.confidence import share_at_least
 from app.home import prepare_home
 from app.settings import load_settings
@@ -100,7 +100,7 @@ def main() -> None:
     """Learn from both handbooks, print the bands, and write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="the folder that holds " + " and ".join(HANDBOOKS))
-    parser.add_argument("--out", type=Path, default=Path("app/caching/calibration.json"))
+    parser.add_argument("--out", type=Path, default=Path("app/caching/rules/calibration.json"))
     arguments = parser.parse_args()
     console = Console(width=120)
     settings = load_settings()

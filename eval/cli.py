@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.answering.generation import Rungs
 from app.answering.profiles import Profile, ProfileError, ProfileStore, require_same_model
 from app.bootstrap import build_embedder
 from app.cli import INTERRUPTED, OK, PARTLY
 from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, dollars, printable, table
 from app.costs.errors import CostsError
+from app.generation.endpoints import Rungs
 from app.settings import load_settings
 from eval.arms import ARMS, FARTHING, SMALLER_K
 from eval.caching_calibration import calibrate_dataset

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from app.answering.answers import Answered
-from app.costs.baseline import INSTRUCTIONS
+from app.answering.naive_prompt import INSTRUCTIONS
+from app.answers.answers import Answered
 from app.costs.pricing import Usage, price_usage
 from eval.answer_metrics import citation_precision, is_correct, shown_answer, token_f1
 from eval.arms import Arm, Asked, Sent, ask_retrieval

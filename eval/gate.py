@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from app.answering.generation import Rungs
+from app.generation.endpoints import Rungs
 from app.settings import Settings
 from eval.arms import FARTHING
 from eval.errors import RunError

@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from app.answering.grounding import Rarity, Source, Verdict
-from app.answering.grounding.checks import Findings, decide, find
+from app.grounding import Source, Support
+from app.grounding.checks import Findings, decide, find
 from eval.json_lines import read_json_lines
 from indexing.embedding import Embedder
 from indexing.plain_text import plain_text
 from indexing.sentences import sentence_spans
 from indexing.words import terms, words
-from retrieval.lexicon import inverse_document_frequency
+from retrieval.lexicon import Rarity, inverse_document_frequency
 
 SET, JUDGED = "set on", "judged on"
 """The two parts of a set: thresholds are chosen on the first and say nothing about the second until they are tried there."""
@@ -85,16 +85,16 @@ class CheckedAnswer:
     findings: tuple[Findings, ...]
 
     @property
-    def verdicts(self) -> tuple[Verdict, ...]:
+    def verdicts(self) -> tuple[Support, ...]:
         """The verdict on each sentence."""
-        return tuple(decide(one).verdict for one in self.findings)
+        return tuple(decide(one).support for one in self.findings)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Support:
         """The verdict on the whole: unsupported if any sentence is, supported if all are."""
-        if Verdict.UNSUPPORTED in self.verdicts:
-            return Verdict.UNSUPPORTED
-        return Verdict.SUPPORTED if set(self.verdicts) == {Verdict.SUPPORTED} else Verdict.UNSURE
+        if Support.UNSUPPORTED in self.verdicts:
+            return Support.UNSUPPORTED
+        return Support.SUPPORTED if set(self.verdicts) == {Support.SUPPORTED} else Support.UNSURE
 
     @property
     def score(self) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.answering.grounding import Source
+from app.grounding import Source
 from indexing.chunking import chunk_document
 from indexing.documents import DEFAULT_TENANT, EVERYONE, Chunk, Document, UnitKind
 from indexing.tokens import TokenCounter

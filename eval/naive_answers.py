@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from app.answering.generation import Prompt
-from app.answering.prompting import prompts_version
-from app.costs.baseline import INSTRUCTIONS
+from app.answering.naive_prompt import INSTRUCTIONS
+from app.generation.endpoints import Prompt
+from app.generation.prompting import prompts_version
 from eval.billed_model import BilledModel, Versions, best_rung
 from eval.workbench import Workbench
 

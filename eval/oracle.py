@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from app.answering.generation import Completion, Finish, Prompt, TextListener
-from app.costs.baseline import INSTRUCTIONS
+from app.answering.naive_prompt import INSTRUCTIONS
 from app.costs.pricing import Usage
+from app.generation.endpoints import Completion, Finish, Prompt, TextListener
 from eval.answer_metrics import is_correct
 from eval.cases import Case
 from eval.quotes import missing_quotes, normalised, normalised_quote

@@ -13,11 +13,11 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
-from app.answering.errors import GenerationError
-from app.answering.generation import Endpoint, Prompt, Rungs
-from app.answering.grounding import Rarity, Source, Verdict, check_sentence
 from app.bootstrap import build_counter, build_ledger, build_prices, build_rungs
 from app.costs.ledger import Ledger
+from app.generation.endpoints import Endpoint, Prompt, Rungs
+from app.generation.errors import GenerationError
+from app.grounding import Source, Support, check_sentence
 from app.settings import Settings
 from eval.billed_model import BilledModel, Versions, best_rung
 from eval.groundedness import split_sentences
@@ -25,6 +25,7 @@ from eval.quotes import missing_quotes, normalised_quote
 from indexing.documents import PREFACE, Chunk
 from indexing.plain_text import plain_text
 from indexing.tokens import TokenCounter
+from retrieval.lexicon import Rarity
 
 _REPLY_TOKENS: Final = 600
 _VERSION_DIGITS: Final = 12
@@ -178,9 +179,9 @@ def _proof(answer: str, question: str, units: Sequence[int], chunk: Chunk, rarit
     if not answer or not all(1 <= number <= len(texts) for number in numbers):
         return ()
     cited = [_source(chunk, number - 1, texts[number - 1]) for number in numbers]
-    verdicts = [check_sentence(sentence, cited, rarity, question).verdict for sentence in split_sentences(answer)]
+    verdicts = [check_sentence(sentence, cited, rarity, question).support for sentence in split_sentences(answer)]
     quotes = [" ".join(source.text.split()) for source in cited]
-    if Verdict.UNSUPPORTED in verdicts or not all(map(normalised_quote, quotes)) or missing_quotes(quotes, chunk.text):
+    if Support.UNSUPPORTED in verdicts or not all(map(normalised_quote, quotes)) or missing_quotes(quotes, chunk.text):
         return ()
     return tuple(quotes)
 

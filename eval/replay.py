@@ -8,13 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from app.answering.profiles import ContextSettings
 from eval.arms import Asked, whole_selection
 from eval.cases import Case
 from eval.errors import RunError
 from eval.quotes import missing_quotes
 from eval.run import weights_hash
 from eval.workbench import Workbench
+from retrieval.context import ContextSettings
 
 SEARCH, PROOF = "search", "proof"
 _KEY_DIGITS: Final = 16

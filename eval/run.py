@@ -12,10 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from app.answering.generation import Rungs
-from app.answering.prompting import prompt_hashes
 from app.costs.confidence import CONFIDENCE
 from app.costs.pricing import plain_usd
+from app.generation.endpoints import Rungs
+from app.generation.prompting import prompt_hashes
 from app.settings import Settings
 from eval.answer_metrics import TOKEN_F1_THRESHOLD
 from eval.arms import ARMS, FARTHING, build_arm

@@ -13,10 +13,10 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answering.answers import Answered
-from app.answering.caching import HitKind, hit_kind
-from app.answering.questions import Question
 from app.answering.service import AnswerService
+from app.answers.answers import Answered
+from app.answers.questions import Question
+from app.caching.cache import HitKind, hit_kind
 from app.costs.ledger import Spender, Surface
 from eval.traffic import Asking, Edit, label_page
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScope

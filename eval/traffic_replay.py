@@ -16,9 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from app.answering.characters import usable_text
-from app.answering.generation import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
-from app.answering.serving import CHECK_EVERY_S
+from app.answers.characters import usable_text
 from app.bootstrap import (
     build_context_settings,
     build_embedder,
@@ -28,8 +26,9 @@ from app.bootstrap import (
     build_sources,
     open_sync_tools,
 )
-from app.caching.calibration import Calibration, shipped_calibration
+from app.caching.rules.calibration import Calibration, shipped_calibration
 from app.costs.pricing import Usage
+from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
 from app.home import prepare_home
 from app.settings import Settings
 from eval.caching_pairs import ask_wordings, half_of, propose_all
@@ -58,6 +57,7 @@ from indexing.planning import NoProgress, SyncTools
 from indexing.sources import DocumentSource, Skipped
 from indexing.sync import sync
 from indexing.tokens import TokenCounter
+from retrieval.leasing import CHECK_EVERY_S
 
 EDITS_FILE: Final = "edits.jsonl"
 FARTHING: Final = "farthing"

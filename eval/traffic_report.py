@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 from rich.console import Console
 
-from app.answering.caching import HitKind
+from app.caching.cache import HitKind
 from app.cli.figures import print_whole
 from app.cli.rendering import dollars, printable, table
 from app.costs.confidence import share_at_most

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from app.answering.profiles import UNIT_GROUPS, ContextSettings
 from eval.errors import EvalError
 from eval.intervals import Interval, bootstrap
 from eval.replay import PROOF, SEARCH, Measured, Replayer
+from retrieval.context import UNIT_GROUPS, ContextSettings
 from retrieval.question_form import QuestionForm
 from retrieval.selection import SelectionSettings
 

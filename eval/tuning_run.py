@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from app.answering.profiles import ContextSettings, Profile, ProfileStore
+from app.answering.profiles import Profile, ProfileStore
 from app.settings import Settings
 from eval.arms import Asked, ask_retrieval
 from eval.cases import Dataset, load_dataset
@@ -21,6 +21,7 @@ from eval.run import RunProgress
 from eval.tuning import FLOOR_MEASURE, Tuning, tune
 from eval.workbench import Workbench, open_workbench
 from indexing.embedding import Embedder, EmbedderSpec
+from retrieval.context import ContextSettings
 
 TUNE_FILE: Final = "tune.json"
 TUNE_REPORT: Final = "tune.html"

@@ -12,10 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answering.generation import Rungs
-from app.answering.profiles import ContextSettings, ProfileStore
+from app.answering.profiles import ProfileStore
 from app.answering.service import AnswerService
-from app.answering.serving import OpenGeneration
 from app.bootstrap import (
     build_context_settings,
     build_embedder,
@@ -30,6 +28,7 @@ from app.bootstrap import (
 from app.bootstrap.ledger import build_ledger
 from app.costs.hits import AnsweringLedger
 from app.costs.pricing import Price
+from app.generation.endpoints import Rungs
 from app.home import prepare_home
 from app.settings import Settings
 from eval.baselines import Page
@@ -43,6 +42,8 @@ from indexing.planning import Progress, SyncTools
 from indexing.sources import DocumentSource, Skipped
 from indexing.sync import sync
 from indexing.tokens import TokenCounter
+from retrieval.context import ContextSettings
+from retrieval.leasing import OpenGeneration
 from retrieval.weights import Weights, shipped_weights
 
 _EVAL_FOLDER: Final = "eval"

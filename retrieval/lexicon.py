@@ -1,12 +1,18 @@
 """What the corpus says about words: how rare a term is, and which names mean the same."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from indexing.aliases import Alias
 from indexing.documents import AccessLabel
+
+Rarity: TypeAlias = Callable[[Sequence[str]], Mapping[str, float]]
+"""Gives each term, as `indexing.words.terms` makes them, a weight above 0 that is higher the rarer it is.
+
+Numbers, dates and codes come in their common form, which a corpus need not know.
+"""
 
 
 class Lexicon(Protocol):
@@ -36,3 +42,13 @@ def inverse_document_frequency(document_frequency: int, chunk_count: int) -> flo
         The BM25 form of Robertson and Sparck Jones, kept positive by adding 1 inside the logarithm.
     """
     return math.log(1.0 + (chunk_count - document_frequency + 0.5) / (document_frequency + 0.5))
+
+
+def lexicon_rarity(lexicon: Lexicon) -> Rarity:
+    """The rarity of terms in a corpus; one that stands nowhere weighs most."""
+
+    def weigh(terms: Sequence[str]) -> Mapping[str, float]:
+        frequencies = lexicon.document_frequencies(terms)
+        return {term: inverse_document_frequency(frequencies.get(term, 0), lexicon.chunk_count) for term in terms}
+
+    return weigh

@@ -14,8 +14,8 @@ import typer
 import yaml
 
 from app.adapters.genai_prices import GenaiPriceBook
-from app.api.errors import PROBLEMS
-from app.api.schemas import AnswerShape, ProblemShape
+from app.answers.shapes import AnswerShape
+from app.api.errors import PROBLEMS, ProblemShape
 from app.cli import PLUGINS, app
 from app.costs.price_file import PriceFileBook
 from app.settings import DEFAULTS_FILE, FILE_VARIABLE, known_keys, load_settings

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 from app.adapters.bounded_http import Bounds
 from app.adapters.openai_errors import mapped_errors
 from app.adapters.openai_generator import FINISHES, open_client, read_usage
-from app.answering.errors import EndpointGarbledError
-from app.answering.generation import BatchProgress, Completion, Finish, Prompt
+from app.generation.endpoints import BatchProgress, Completion, Finish, Prompt
+from app.generation.errors import EndpointGarbledError
 
 MakeBody: TypeAlias = Callable[[Prompt, int], Mapping[str, Any]]
 """The body of one call, from a prompt and the most tokens that may be written."""

@@ -11,7 +11,7 @@ import httpx2
 import openai
 
 from app.adapters.bounded_http import AnswerEncodedError, AnswerTooLargeError
-from app.answering.errors import (
+from app.generation.errors import (
     EndpointGarbledError,
     EndpointRefusedError,
     EndpointUnavailableError,

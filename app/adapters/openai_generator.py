@@ -13,9 +13,9 @@ import openai
 
 from app.adapters.bounded_http import Bounds, bounded_client
 from app.adapters.openai_errors import ErrorEventError, mapped_errors
-from app.answering.errors import EndpointGarbledError, GenerationError, StreamCutError
-from app.answering.generation import Completion, Finish, Prompt, TextListener
 from app.costs.pricing import Usage
+from app.generation.endpoints import Completion, Finish, Prompt, TextListener
+from app.generation.errors import EndpointGarbledError, GenerationError, StreamCutError
 
 _FIRST_PIECE_SHARE: Final = 0.5
 """The share of the time that may pass before the first piece: another endpoint still has time to answer then."""

@@ -10,8 +10,8 @@ from purgatory import SyncCircuitBreakerFactory
 from purgatory.domain.model import CLOSED, HALF_OPENED, OpenedState
 from purgatory.service._sync.circuitbreaker import SyncCircuitBreaker
 
-from app.answering.errors import EndpointGarbledError, EndpointUnavailableError, StreamCutError
-from app.answering.generation import Completion, Generator, Prompt, TextListener
+from app.generation.endpoints import Completion, Generator, Prompt, TextListener
+from app.generation.errors import EndpointGarbledError, EndpointUnavailableError, StreamCutError
 
 _TRIES: Final = 4
 _FIRST_WAIT_S: Final = 0.1

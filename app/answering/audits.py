@@ -17,22 +17,22 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, Protocol
 
-from app.answering.accounting import DRAWN_FROM, UNLIMITED, Accounts, Settlement
-from app.answering.answers import Answered, Draft
-from app.answering.caching import AnswerCodec, Doubtful, Hit
-from app.answering.calls import Calls
-from app.answering.events import Decision, Event
-from app.answering.grounding import Rarity, Source, Verdict, check_sentence
-from app.answering.ladder import Climbed, Ladder, Task
-from app.answering.serving import OpenGeneration
-from app.caching.calibration import Calibration
+from app.answers.answers import Answered, Draft
+from app.answers.events import Decision, Event
+from app.caching.cache import AnswerCodec, Doubtful, Hit
 from app.caching.entries import CachedAnswer
-from app.caching.verdicts import Standing
-from app.costs.baseline import NaivePrompt
+from app.caching.rules.calibration import Calibration
+from app.caching.rules.decisions import Standing
 from app.costs.budgets import Restraint
 from app.costs.ledger import Spender, Surface
-from app.costs.receipts import Stage, Till
+from app.costs.receipts import NaivePrompt, Stage, Till
+from app.generation.accounting import DRAWN_FROM, UNLIMITED, Accounts, Settlement
+from app.generation.calls import Calls
+from app.grounding import Source, Support, check_sentence
+from app.ladder.climb import Climbed, Ladder, Task
 from indexing.tokens import TokenCounter
+from retrieval.leasing import OpenGeneration
+from retrieval.lexicon import Rarity
 
 _WAITING: Final = 16
 """More audits than this do not wait: the next ones tell as much."""
@@ -222,4 +222,4 @@ def same_answer(entry: CachedAnswer, cached: Answered, fresh: Draft | None, rari
 
 
 def _agree(sentences: Sequence[str], sources: Sequence[Source], rarity: Rarity) -> bool:
-    return all(check_sentence(sentence, sources, rarity).verdict is not Verdict.UNSUPPORTED for sentence in sentences)
+    return all(check_sentence(sentence, sources, rarity).support is not Support.UNSUPPORTED for sentence in sentences)

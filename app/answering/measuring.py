@@ -11,24 +11,24 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, TypeAlias
 
-from app.answering.accounting import DRAWN_FROM, question_hash
-from app.answering.answers import Answer
-from app.answering.calls import CallKind, Calls
-from app.answering.errors import GenerationError
-from app.answering.events import Decision
-from app.answering.generation import Prompt, Rungs
-from app.answering.prompting import prompts_version
-from app.answering.routing import SMALL, STRONG
-from app.answering.serving import IndexHandle
-from app.costs.baseline import NaiveBaseline, NaivePrompt
+from app.answering.naive_prompt import NaiveBaseline
+from app.answers.answers import Answer
+from app.answers.events import Decision
 from app.costs.errors import BudgetExhaustedError
 from app.costs.ledger import Entry, Ledger, Outcome, Spender, Surface
 from app.costs.measured import MEASURING_KEY, SUFFIX
-from app.costs.receipts import Stage, Till
+from app.costs.receipts import NaivePrompt, Stage, Till
+from app.costs.rungs import Rung
+from app.generation.accounting import DRAWN_FROM, question_hash
+from app.generation.calls import CallKind, Calls
+from app.generation.endpoints import Prompt, Rungs
+from app.generation.errors import GenerationError
+from app.generation.prompting import prompts_version
 from indexing.documents import AccessScope
 from indexing.embedding import Embedder
 from indexing.tokens import TokenCounter
 from retrieval.followups import embed_query
+from retrieval.leasing import IndexHandle
 from retrieval.passages import Query
 
 _SPENDER: Final = Spender(Surface.BACKGROUND, key=MEASURING_KEY)
@@ -159,8 +159,8 @@ class Measuring:
     def _rung(self, answer: Answer) -> str:
         """The rung that the naive pipeline's model is taken from."""
         asked = [step.rung for step in answer.steps if step.decision is Decision.TRY]
-        strong = bool(asked) and asked[-1] == STRONG
-        return STRONG if self._rungs.strong and (strong or not self._rungs.small) else SMALL
+        strong = bool(asked) and asked[-1] == Rung.STRONG
+        return Rung.STRONG if self._rungs.strong and (strong or not self._rungs.small) else Rung.SMALL
 
     def _work(self) -> None:
         while (sample := self._samples.get()) is not None:
@@ -173,7 +173,7 @@ class Measuring:
 
     def _measure(self, sample: _Sample) -> None:
         prompt = self._write(sample.query, sample.scope)
-        endpoint = (self._rungs.strong if sample.rung == STRONG else self._rungs.small)[0]
+        endpoint = (self._rungs.strong if sample.rung == Rung.STRONG else self._rungs.small)[0]
         identity, till = f"{sample.entry_id}{SUFFIX}", Till()
         calls = Calls(identity, _SPENDER, self._ledger, till, self._counter)
         kind = CallKind(Stage.MEASURE, sample.rung, endpoint.max_output_tokens)

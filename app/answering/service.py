@@ -9,31 +9,31 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answering.accounting import UNLIMITED, Account, Accounts, Allowance, Settlement
-from app.answering.answers import Abstention, Answer, Answered, cite, closest_pages
+from app.access.errors import UnknownLabelError
 from app.answering.audits import Audit, Auditor
-from app.answering.caching import Hit, Made, as_given
-from app.answering.calls import BatchReply, Calls, FirstCall
-from app.answering.conversation import admit_conversation, resolve
-from app.answering.errors import UnknownLabelError
-from app.answering.events import Listener, nobody
-from app.answering.ladder import Climbed, Ladder, Task
 from app.answering.measuring import Measuring
-from app.answering.memory import Known, Memory
-from app.answering.profiles import ContextSettings
-from app.answering.questions import Question, admit
+from app.answering.naive_prompt import NaiveBaseline
 from app.answering.recent import RecentSearches
-from app.answering.reviews import draft_from
-from app.answering.routing import CACHE
-from app.answering.serving import IndexHandle, OpenGeneration
-from app.caching.keys import CacheKeys
-from app.costs.baseline import NaiveBaseline, NaivePrompt
+from app.answers.answers import Abstention, Answer, Answered, cite, closest_pages
+from app.answers.conversation import admit_conversation, resolve
+from app.answers.events import Listener, nobody
+from app.answers.questions import Question, admit
+from app.caching.cache import Hit, Made, as_given
+from app.caching.memory import Known, Memory
+from app.caching.reviews import draft_from
+from app.caching.rules.keys import CacheKeys
 from app.costs.ledger import Spender
-from app.costs.receipts import Receipt, Stage, Till
+from app.costs.receipts import NaivePrompt, Receipt, Stage, Till
+from app.costs.rungs import Rung
+from app.generation.accounting import UNLIMITED, Account, Accounts, Allowance, Settlement
+from app.generation.calls import BatchReply, Calls, FirstCall
+from app.ladder.climb import Climbed, Ladder, Task
 from indexing.documents import EVERYONE, AccessScope
 from indexing.embedding import Embedder
 from indexing.tokens import TokenCounter
+from retrieval.context import ContextSettings
 from retrieval.followups import embed_query
+from retrieval.leasing import IndexHandle, OpenGeneration
 from retrieval.passages import Query
 from retrieval.retriever import Candidates
 from retrieval.weights import Weights
@@ -288,7 +288,7 @@ class AnswerService:
     def _write_out(asked: _Asked, known: Known, account: Account) -> Answer:
         asked.till.rest(Stage.CACHE)
         grounded = known.answer.groundedness if isinstance(known.answer, Answered) else None
-        receipt = account.settle((CACHE,), grounded)
+        receipt = account.settle((Rung.CACHE,), grounded)
         asked.tell(known.step)
         return as_given(known.answer, asked.question.text, receipt, (known.step,))
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from app.answering.errors import LabelRefusedError
+from app.access.errors import LabelRefusedError
 from app.answering.service import AnswerService
 from app.api.asking import ASK_PATH, ask_router
 from app.api.callers import Callers
@@ -20,9 +20,8 @@ from app.api.gate import AskGate, SafeHeaders
 from app.api.open_answers import OpenAnswers
 from app.api.quick import QuickAnswers
 from app.api.readiness import Readiness
-from app.api.schemas import StatusShape, status_shape
 from app.costs.reports import LedgerReader
-from app.status import Status
+from app.jobs.status import Status, StatusShape, status_shape
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScope, parse_labels
 
 _SETTLING_S: Final = 1.0

@@ -8,19 +8,19 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.answering.answers import Answer, Answered
-from app.answering.events import Listener
-from app.answering.questions import Question
-from app.answering.routing import ABSTAIN
 from app.answering.service import AnswerService
+from app.answers.answers import Answer, Answered
+from app.answers.events import Listener
+from app.answers.questions import Question
+from app.answers.shapes import AnswerShape, AskRequest, answer_shape, conversation
 from app.api.callers import Callers
 from app.api.errors import problem_responses
 from app.api.open_answers import OpenAnswers
 from app.api.readiness import Readiness
-from app.api.schemas import AnswerShape, AskRequest, answer_shape, conversation
 from app.api.streaming import stream_answer
 from app.costs.ledger import Spender
 from app.costs.pricing import plain_usd
+from app.costs.rungs import Rung
 from indexing.documents import AccessLabel, AccessScope
 
 ASK_PATH: Final = "/v1/ask"
@@ -64,6 +64,6 @@ def ask_router(
 
 def _ask(service: AnswerService, question: Question, scope: AccessScope, spender: Spender, tell: Listener) -> Answer:
     answer = service.ask(question, scope, spender, tell)
-    rung = answer.rung if isinstance(answer, Answered) else ABSTAIN
+    rung = answer.rung if isinstance(answer, Answered) else Rung.ABSTAIN
     _log.info("asked", id=answer.id, rung=rung, usd=plain_usd(answer.receipt.cost_usd), ms=round(answer.receipt.ms, 2))
     return answer

@@ -12,14 +12,25 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from app.answering import errors as answering
-from app.api.schemas import ProblemShape
+from app.access import errors as access
+from app.answers import errors as answers
 from app.caching import errors as caching
 from app.costs import errors as costs
+from app.costs.shapes import Shape
+from app.errors import AnsweringError
+from app.generation import errors as generation
 from indexing import errors as indexing
 from retrieval import errors as retrieval
 
 _NO_OBJECT: Final = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
+
+
+class NotReadyError(AnsweringError):
+    """The model or the index is still being opened; asking again soon helps."""
+
+
+class OverloadedError(AnsweringError):
+    """Too many questions are being answered or wait; asking again soon helps."""
 
 
 class BodyTooLargeError(Exception):
@@ -32,6 +43,16 @@ class BodyTooSlowError(Exception):
 
 class StoppingError(Exception):
     """The service is stopping."""
+
+
+class ProblemShape(Shape):
+    """An RFC 9457 problem."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +92,21 @@ _LEDGER: Final = Row(
 )
 
 PROBLEMS: Final[Mapping[type[Exception], Row]] = {
-    answering.AnsweringError: _UNREACHABLE,
-    answering.QuestionError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "question", "The question cannot be answered as it is"),
-    answering.ConversationError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "conversation", "The conversation cannot be used as it is"),
-    answering.UnknownLabelError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-label", "No document carries this label"),
-    answering.LabelRefusedError: Row(HTTPStatus.FORBIDDEN, "label-refused", "This label may not be claimed here"),
-    answering.NotReadyError: Row(
+    AnsweringError: _UNREACHABLE,
+    answers.QuestionError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "question", "The question cannot be answered as it is"),
+    answers.ConversationError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "conversation", "The conversation cannot be used as it is"),
+    access.UnknownLabelError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown-label", "No document carries this label"),
+    access.LabelRefusedError: Row(HTTPStatus.FORBIDDEN, "label-refused", "This label may not be claimed here"),
+    NotReadyError: Row(
         HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "Not ready yet", "The model and the index are being opened.", 5
     ),
-    answering.OverloadedError: Row(
-        HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many questions at once", "Ask again in a moment.", 1
-    ),
-    answering.ReviewError: _UNREACHABLE,
-    answering.GenerationError: _UNREACHABLE,
-    answering.EndpointUnavailableError: _UNREACHABLE,
-    answering.EndpointRefusedError: _UNREACHABLE,
-    answering.EndpointGarbledError: _UNREACHABLE,
-    answering.StreamCutError: _UNREACHABLE,
+    OverloadedError: Row(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many questions at once", "Ask again in a moment.", 1),
+    caching.ReviewError: _UNREACHABLE,
+    generation.GenerationError: _UNREACHABLE,
+    generation.EndpointUnavailableError: _UNREACHABLE,
+    generation.EndpointRefusedError: _UNREACHABLE,
+    generation.EndpointGarbledError: _UNREACHABLE,
+    generation.StreamCutError: _UNREACHABLE,
     caching.CachingError: _UNREACHABLE,
     caching.AnswerStoreError: _CACHE,
     costs.CostsError: _UNREACHABLE,

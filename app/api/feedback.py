@@ -8,9 +8,9 @@ import structlog
 from fastapi import APIRouter, Request
 
 from app.api.callers import Callers
-from app.api.cost_schemas import FeedbackRequest, FeedbackShape
 from app.api.errors import problem_responses
 from app.costs.reports import LedgerReader, Verdict
+from app.costs.shapes import FeedbackRequest, FeedbackShape
 
 FEEDBACK_PATH: Final = "/v1/feedback"
 

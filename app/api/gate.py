@@ -7,8 +7,7 @@ from typing import Final
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.answering.errors import OverloadedError
-from app.api.errors import BodyTooLargeError, BodyTooSlowError, problem_response
+from app.api.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError, problem_response
 
 MAX_BODY_BYTES: Final = 65_536
 BODY_TIMEOUT_S: Final = 10.0

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeAlias
 
-from app.answering.answers import Answer
-from app.answering.events import Event, Listener
+from app.answers.answers import Answer
+from app.answers.events import Event, Listener
 from app.api.errors import StoppingError
 
 Happening: TypeAlias = Event | Answer | Exception

@@ -7,11 +7,11 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import Scope
 
-from app.answering.errors import LabelRefusedError
-from app.answering.questions import Question
+from app.access.errors import LabelRefusedError
 from app.answering.service import AnswerService
+from app.answers.questions import Question
+from app.answers.shapes import AskRequest
 from app.api.callers import Callers
-from app.api.schemas import AskRequest
 from indexing.documents import AccessLabel, AccessScope
 from indexing.errors import LabelError
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from app.answering.errors import NotReadyError
+from app.api.errors import NotReadyError
 from indexing.errors import IndexingError
 from retrieval.errors import RetrievalError
 

@@ -11,11 +11,11 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
-from app.answering.answers import Answer
-from app.answering.events import Decision, Step
+from app.answers.answers import Answer
+from app.answers.events import Decision, Step
+from app.answers.shapes import AnswerShape, StatusEvent, TextEvent, answer_shape, step_shape
 from app.api.errors import problem_shape
 from app.api.open_answers import Happening, OpenAnswer
-from app.api.schemas import AnswerShape, StatusEvent, TextEvent, answer_shape, step_shape
 
 KEEP_ALIVE_S: Final = 15.0
 """After so long without an event a comment is sent, so that no proxy takes the connection for dead."""

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
-from app.answering.serving import IndexHandle, OpenGeneration
 from app.bootstrap.caching import build_auditor, build_calibration, build_memory
 from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder
 from app.bootstrap.ledger import build_ledger, build_restraint_shares
@@ -15,15 +14,16 @@ from app.settings import Settings
 from indexing.embedding import Embedder
 from indexing.generations import Generations
 from indexing.tokens import TokenCounter
+from retrieval.leasing import IndexHandle, OpenGeneration
 from retrieval.weights import Weights, shipped_weights
 
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
-    from app.answering.generation import Rungs
-    from app.answering.profiles import ContextSettings
     from app.answering.service import AnswerService
-    from app.caching.calibration import Calibration
+    from app.caching.rules.calibration import Calibration
     from app.costs.hits import AnsweringLedger
     from app.errors import AppError
+    from app.generation.endpoints import Rungs
+    from retrieval.context import ContextSettings
 
 
 _SEARCHES_AT_ONCE: Final = 2
@@ -33,7 +33,7 @@ were added to the provider's time without turns, 50 with them (`eval/benchmarks/
 
 def build_context_settings(settings: Settings) -> "ContextSettings":
     """How much an answer reads as long as no profile is in force."""
-    from app.answering.profiles import ContextSettings
+    from retrieval.context import ContextSettings
 
     return ContextSettings(settings.retrieval.budget_tokens)
 
@@ -60,12 +60,12 @@ def build_service(
         HomeError: The home cannot be used safely.
         PriceFileError: The price file cannot be used.
     """
-    from app.answering.accounting import Accounts
-    from app.answering.ladder import Ladder, LadderSettings
     from app.answering.measuring import Measuring, NaivePrompts
+    from app.answering.naive_prompt import NaiveBaseline
     from app.answering.recent import RecentSearches
     from app.answering.service import AnswerService
-    from app.costs.baseline import NaiveBaseline
+    from app.generation.accounting import Accounts
+    from app.ladder.climb import Ladder, LadderSettings
 
     check_home(settings.home)
     embedder = embedder or build_embedder(settings)

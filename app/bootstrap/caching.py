@@ -13,15 +13,15 @@ from indexing.tokens import TokenCounter
 if TYPE_CHECKING:  # only one of the stores is imported, and neither where the cache is off
     from app.adapters.disk_answer_store import DiskAnswerStore
     from app.adapters.redis_answer_store import RedisAnswerStore
-    from app.answering.accounting import Accounts
     from app.answering.audits import Auditor
-    from app.answering.generation import Rungs
-    from app.answering.ladder import Ladder
-    from app.answering.memory import Memory
-    from app.answering.serving import OpenGeneration
-    from app.caching.calibration import Calibration
     from app.caching.learning import LiveCalibration
+    from app.caching.memory import Memory
+    from app.caching.rules.calibration import Calibration
     from app.costs.hits import HitLedger
+    from app.generation.accounting import Accounts
+    from app.generation.endpoints import Rungs
+    from app.ladder.climb import Ladder
+    from retrieval.leasing import OpenGeneration
 
 _ANSWERS: Final = "answers"
 
@@ -53,8 +53,8 @@ def build_answer_store(settings: Settings) -> "DiskAnswerStore | RedisAnswerStor
 
 def build_calibration(settings: Settings) -> "LiveCalibration":
     """The calibration that decides about proposals: the home's own, or the shipped one. Raises `HomeError`."""
-    from app.caching.calibration import shipped_calibration
     from app.caching.learning import CALIBRATION_FILE, LiveCalibration
+    from app.caching.rules.calibration import shipped_calibration
 
     check_home(settings.home)
     return LiveCalibration(settings.home.resolve() / CALIBRATION_FILE, shipped_calibration)
@@ -82,11 +82,11 @@ def build_memory(
         HomeError: The home cannot be used safely.
         SettingsError: The server's URL cannot be read.
     """
-    from app.answering.caching import AnswerCache, CacheSettings, policy_version
-    from app.answering.flights import Flights
-    from app.answering.memory import Memory
-    from app.api.codec import JsonAnswers
-    from app.caching.upkeep import HitTally
+    from app.answers.codec import JsonAnswers
+    from app.caching.cache import AnswerCache, CacheSettings, policy_version
+    from app.caching.flights import Flights
+    from app.caching.memory import Memory
+    from app.caching.selecting import HitTally
     from app.costs.hits import HitBook
 
     endpoints = [(one.name, one.model) for one in (*rungs.small, *rungs.strong)]
@@ -121,8 +121,8 @@ def build_auditor(
 ) -> "Auditor":
     """What holds cached answers against fresh ones in the background, and moves the calibration."""
     from app.answering.audits import Auditor
-    from app.api.codec import JsonAnswers
-    from app.caching.verdicts import standing
+    from app.answers.codec import JsonAnswers
+    from app.caching.rules.decisions import standing
 
     verifier_wrong_share = settings.cache.verifier_wrong_share if ladder.has_models else None
     allowed = partial(standing, max_wrong_share=settings.cache.max_wrong_share, verifier_wrong_share=verifier_wrong_share)

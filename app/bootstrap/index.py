@@ -5,8 +5,6 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from app.answering.grounding import lexicon_rarity
-from app.answering.serving import OpenGeneration
 from app.settings import Settings
 from indexing.catalog import Catalog
 from indexing.embedding import Embedder, EmbedderSpec
@@ -14,6 +12,8 @@ from indexing.errors import IndexMismatchError
 from indexing.generations import Generations, IndexManifest
 from indexing.index import ChunkIndexStore
 from indexing.tokens import TokenCounter
+from retrieval.leasing import OpenGeneration
+from retrieval.lexicon import lexicon_rarity
 from retrieval.retriever import Retriever
 from retrieval.search import PassageSearcher
 from retrieval.weights import Weights

@@ -7,8 +7,8 @@ from app.settings import EndpointSettings, Settings
 
 if TYPE_CHECKING:  # without endpoints nothing of their client is imported
     from app.adapters.openai_generator import OpenAIGenerator
-    from app.answering.generation import Endpoint, Rungs
     from app.costs.pricing import PriceBook
+    from app.generation.endpoints import Endpoint, Rungs
 
 
 def build_prices(settings: Settings) -> "PriceBook":
@@ -30,7 +30,7 @@ def build_rungs(settings: Settings) -> "Rungs":
     Raises:
         PriceFileError: The price file cannot be used.
     """
-    from app.answering.generation import Rungs
+    from app.generation.endpoints import Rungs
 
     if not settings.endpoints:
         return Rungs()
@@ -55,7 +55,7 @@ def list_models(settings: Settings, endpoint: EndpointSettings) -> frozenset[str
 def _endpoint(settings: Settings, endpoint: EndpointSettings, prices: "PriceBook") -> "Endpoint":
     from app.adapters.openai_batch import OpenAIBatch
     from app.adapters.resilience import ResilientGenerator
-    from app.answering.generation import Endpoint
+    from app.generation.endpoints import Endpoint
 
     generator = _generator(settings, endpoint)
     return Endpoint(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from app.bootstrap.index import EMBEDDINGS
 from app.home import check_home
+from app.jobs.status import Status
 from app.settings import Settings
-from app.status import Status
 from indexing.generations import Generations
 
 

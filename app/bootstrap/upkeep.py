@@ -18,10 +18,10 @@ from indexing.planning import Progress
 
 if TYPE_CHECKING:  # a run that changes nothing must not wait for them
     from app.answering.service import AnswerService
-    from app.answering.serving import OpenGeneration
-    from app.answering.upkeep import LostAnswer, Refreshed, Renewal
     from app.caching.learning import Learned
-    from app.caching.verdicts import Standing
+    from app.caching.renewal import LostAnswer, Refreshed, Renewal
+    from app.caching.rules.decisions import Standing
+    from retrieval.leasing import OpenGeneration
 
 _CHECKED: Final = "answers-checked"
 """The file of a home that names the generation that all cached answers were last held against."""
@@ -45,7 +45,7 @@ def renew_answers(settings: Settings, progress: Progress) -> "Renewal | None":
     renewal = None
     with closing(store):
         if store.usage().entries:
-            from app.answering.upkeep import renew
+            from app.caching.renewal import renew
 
             with open_serving_generation(settings) as generation:
                 renewal, serving = renew(store, generation, progress), generation.id
@@ -57,7 +57,7 @@ def renew_answers(settings: Settings, progress: Progress) -> "Renewal | None":
 
 def refresh_answers(settings: Settings, lost: "Sequence[LostAnswer]", progress: Progress) -> "Refreshed":
     """Answer questions whose cached answers died afresh, within `cache.refresh_usd`. Raises as `build_service` and `ask`."""
-    from app.answering.upkeep import refresh
+    from app.caching.renewal import refresh
 
     with closing(build_service(settings)) as service:
         return refresh(service.ask, lost, Decimal(settings.cache.refresh_usd), progress)
@@ -86,7 +86,7 @@ def mark_wrong(settings: Settings, answer_id: str) -> int:
         HomeError: The home cannot be used safely.
         AnswerStoreError: The cache cannot be read or written.
     """
-    from app.answering import reviews
+    from app.caching import reviews
 
     if not settings.cache.enabled:
         return 0
@@ -103,7 +103,7 @@ def open_inspection(settings: Settings) -> "Iterator[tuple[AnswerService, OpenGe
 
 def read_calibration(settings: Settings) -> "tuple[Learned, Standing]":
     """By what calibration proposals are decided, and what it allows at best under the settings. Raises `HomeError`."""
-    from app.caching.verdicts import standing
+    from app.caching.rules.decisions import standing
 
     learned = build_calibration(settings).learned()
     verifier = settings.cache.verifier_wrong_share if settings.endpoints else None

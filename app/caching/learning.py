@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from app.caching.agreement import FEATURES
-from app.caching.calibration import Calibration, read_calibration
+from app.caching.rules.agreement import FEATURES
+from app.caching.rules.calibration import Calibration, read_calibration
 from indexing.files import write_durably
 
 CALIBRATION_FILE: Final = "answers-calibration.json"

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.answering.errors import AnsweringError
 from app.caching.errors import CachingError
 from app.costs.errors import CostsError
-from app.errors import AppError, CommandError
+from app.errors import AnsweringError, AppError, CommandError
 from indexing.errors import IndexingError
 from retrieval.errors import RetrievalError
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from app.costs.baseline import NaivePrompt
 from app.costs.pricing import Usage
 
 
@@ -45,6 +44,14 @@ class ReceiptLine:
     rung: str | None = None
     model: str | None = None
     estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NaivePrompt:
+    """What the naive prompt would have read, and cost with the assumed answer; `None` where the model's price is unknown."""
+
+    input_tokens: int
+    cost_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Literal, Protocol, TypeAlias
 
+from app.costs.confidence import UsdBounds, share_bounds
 from app.costs.hits import HitSum
 from app.costs.ledger import Entry
 
 Grouping: TypeAlias = Literal["team", "person", "model", "rung", "stage", "surface", "day"]
 """What a report can be broken down by."""
-
-CACHE_RUNG: Final = "cache"
-"""The rung that cache hits belong to, beside the entries that ended on it."""
 
 NO_HITS: Final = HitSum()
 
@@ -188,3 +186,13 @@ _NOTHING: Final = Summary(
     good_answers=0,
     groundedness=None,
 )
+
+
+def good_answer_bounds(summary: Summary) -> UsdBounds | None:
+    """The 95 % interval of the cost per right and wholly grounded answer; `None` where that is unknown."""
+    per_answer = summary.cost_per_answer_usd
+    shares = share_bounds(summary.good_answers, summary.right_answers + summary.wrong_answers)
+    if per_answer is None or shares is None or not summary.good_answers:
+        return None
+    low, high = shares
+    return UsdBounds(per_answer / Decimal(high), per_answer / Decimal(low))

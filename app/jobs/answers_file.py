@@ -9,8 +9,8 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.answering.answers import Answer
-from app.api.schemas import AnswerShape, answer_shape
+from app.answers.answers import Answer
+from app.answers.shapes import AnswerShape, answer_shape
 from app.errors import BatchFileError
 from app.jobs.questions_file import BatchQuestion
 

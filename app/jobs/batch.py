@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-from app.answering.answers import Abstention, Answer
-from app.answering.errors import AnsweringError
-from app.answering.events import Decision
+from app.answers.answers import Abstention, Answer
+from app.answers.events import Decision
 from app.costs.errors import BudgetExhaustedError
 from app.costs.receipts import Receipt
+from app.errors import AnsweringError
 from app.jobs.questions_file import BatchQuestion
 from retrieval.errors import RetrievalError
 

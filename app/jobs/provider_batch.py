@@ -10,14 +10,14 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.answering.calls import BatchReply, CallKind, FirstCall, most_usage
-from app.answering.errors import EndpointUnavailableError
-from app.answering.generation import BatchGenerator, BatchProgress, Endpoint, Prompt
 from app.costs.errors import BudgetExhaustedError
 from app.costs.ledger import Hold, Ledger, Spender
 from app.costs.pricing import Price, price_usage
 from app.costs.receipts import Stage
 from app.errors import BatchFileError
+from app.generation.calls import BatchReply, CallKind, FirstCall, most_usage
+from app.generation.endpoints import BatchGenerator, BatchProgress, Endpoint, Prompt
+from app.generation.errors import EndpointUnavailableError
 from app.jobs.questions_file import BatchQuestion
 from indexing.files import sync_folder, write_durably
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.answering.errors import QuestionError
-from app.answering.questions import Question, admit
+from app.answers.errors import QuestionError
+from app.answers.questions import Question, admit
 from app.errors import BatchFileError
 from indexing.documents import EVERYONE, AccessLabel, parse_labels
 from indexing.errors import LabelError

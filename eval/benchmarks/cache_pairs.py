@@ -28,10 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from app.bootstrap import build_embedder
-from app.caching.calibration import Calibration
-from app.caching.differences import RULES, differences
-from app.caching.verdicts import Judgement, Verdict, judge
-from app.caching.wording import exact_key, same_words_key
+from app.caching.rules.calibration import Calibration
+from app.caching.rules.decisions import HitDecision, Judgement, judge
+from app.caching.rules.differences import RULES, differences
+from app.caching.rules.wording import exact_key, same_words_key
 from app.costs.confidence import share_at_most
 from app.home import prepare_home
 from app.settings import load_settings
@@ -124,10 +124,10 @@ def by_evidence(
         learned = calibration(new)
         share = VERIFIER_WRONG_SHARE if verifier else None
         judged = [(pair, judge(pair.proposal, new.evidence, learned, MAX_WRONG_SHARE, share)) for pair in propose(new, entries)]
-        served = _likeliest(judged, Verdict.SERVE)
+        served = _likeliest(judged, HitDecision.SERVE)
         if served or verifier is None:
             return served
-        unsure = _likeliest(judged, Verdict.VERIFY)
+        unsure = _likeliest(judged, HitDecision.VERIFY)
         return unsure if unsure and verifier.accepts(unsure) else None
 
     return find
@@ -256,8 +256,8 @@ def _calibrations(own: Sequence[Pair], other: Sequence[Pair]) -> dict[str, Calla
     return {"the other half": lambda new: halves[new.wording.half], "the other handbook": lambda _: elsewhere}
 
 
-def _likeliest(judged: Iterable[tuple[Pair, Judgement]], verdict: Verdict) -> Pair | None:
-    some = [(judgement.probability or 0.0, pair) for pair, judgement in judged if judgement.verdict is verdict]
+def _likeliest(judged: Iterable[tuple[Pair, Judgement]], decision: HitDecision) -> Pair | None:
+    some = [(judgement.probability or 0.0, pair) for pair, judgement in judged if judgement.decision is decision]
     return max(some, key=lambda one: one[0])[1] if some else None
 
 

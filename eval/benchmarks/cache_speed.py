@@ -25,16 +25,16 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from app.answering.answers import Answer
-from app.answering.caching import AnswerCache, HitKind, hit_kind
-from app.answering.generation import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
-from app.answering.questions import Question
 from app.answering.service import AnswerService
+from app.answers.answers import Answer
+from app.answers.questions import Question
 from app.bootstrap import build_embedder, build_service, build_sources, open_sync_tools
 from app.bootstrap.caching import build_answer_store
-from app.caching.calibration import Band, Calibration
+from app.caching.cache import AnswerCache, HitKind, hit_kind
+from app.caching.rules.calibration import Band, Calibration
 from app.costs.ledger import Spender, Surface
 from app.costs.pricing import Price, Usage
+from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.benchmarks.answer_store import make_entries

@@ -24,12 +24,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from app.answering.answers import Answered
-from app.answering.conversation import Conversation, continue_from, resolve, stands_alone
-from app.answering.profiles import ContextSettings
-from app.answering.questions import Question
 from app.answering.service import AnswerService
-from app.answering.serving import OpenGeneration
+from app.answers.answers import Answered
+from app.answers.conversation import Conversation, continue_from, resolve, stands_alone
+from app.answers.questions import Question
 from app.bootstrap import build_counter, build_embedder, build_generations, build_service, build_sources, open_sync_tools
 from app.costs.ledger import Spender, Surface
 from app.home import prepare_home
@@ -51,7 +49,9 @@ from indexing.embedding import Embedder
 from indexing.planning import NoProgress
 from indexing.sync import sync
 from indexing.tokens import TokenCounter
+from retrieval.context import ContextSettings
 from retrieval.followups import embed_query
+from retrieval.leasing import OpenGeneration
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
 from retrieval.weights import shipped_weights

@@ -20,8 +20,8 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from app.answering.grounding import Verdict, check_sentence
 from app.bootstrap import build_counter, build_embedder
+from app.grounding import Support, check_sentence
 from app.home import prepare_home
 from app.settings import load_settings
 from eval.groundedness import (
@@ -48,16 +48,16 @@ _SEED: Final = 7
 
 
 def add_bands(table: Table, name: str, checked: Sequence[CheckedAnswer]) -> float:
-    """Add a row for each part and verdict; the share truly grounded of all sentences that are called supported."""
+    """Add a row for each part and support; the share truly grounded of all sentences that are called supported."""
     supported = 0.0
     for part in PARTS:
         own = [one for one in checked if part in {one.rated.part, "all"}]
-        sentences = [(verdict, one.rated.grounded) for one in own for verdict in one.verdicts]
-        for verdict in Verdict:
-            answers = [one.rated.grounded for one in own if one.verdict is verdict]
-            labels = [grounded for each, grounded in sentences if each is verdict]
-            table.add_row(name, part, verdict, *_band(answers, len(own)), *_band(labels, len(sentences)))
-            if verdict is Verdict.SUPPORTED and part == "all":
+        sentences = [(support, one.rated.grounded) for one in own for support in one.verdicts]
+        for support in Support:
+            answers = [one.rated.grounded for one in own if one.verdict is support]
+            labels = [grounded for each, grounded in sentences if each is support]
+            table.add_row(name, part, support, *_band(answers, len(own)), *_band(labels, len(sentences)))
+            if support is Support.SUPPORTED and part == "all":
                 supported = sum(labels) / len(labels)
     return supported
 
@@ -82,14 +82,14 @@ def add_edits(table: Table, name: str, docs: Path) -> list[float]:
     rarity = counted_rarity([chunk.text for chunk in chunks])
     edits = edit_sentences(chunks, _SEED)
     start = time.perf_counter()
-    verdicts = [check_sentence(edit.text, edit.cited, rarity).verdict for edit in edits]
+    verdicts = [check_sentence(edit.text, edit.cited, rarity).support for edit in edits]
     each_ms = (time.perf_counter() - start) * 1_000 / len(edits)
     shares = []
     for kind in KINDS:
         own = [verdict for verdict, edit in zip(verdicts, edits, strict=True) if edit.kind == kind]
         if own:
-            table.add_row(name, kind, f"{len(own)}", *(f"{own.count(verdict) / len(own):.1%}" for verdict in reversed(Verdict)))
-            shares += [own.count(Verdict.UNSUPPORTED) / len(own)] if kind in {NUMBER, DATE, NAME} else []
+            table.add_row(name, kind, f"{len(own)}", *(f"{own.count(verdict) / len(own):.1%}" for verdict in reversed(Support)))
+            shares += [own.count(Support.UNSUPPORTED) / len(own)] if kind in {NUMBER, DATE, NAME} else []
     table.caption = f"{each_ms:.2f} ms a sentence with its {_mean_cited(edits):.1f} units, read for the first time"
     return shares
 

@@ -26,14 +26,14 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from app.answering.answers import Answer, Answered
-from app.answering.generation import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
-from app.answering.questions import Question
+from app.answers.answers import Answer, Answered
+from app.answers.questions import Question
 from app.bootstrap import build_counter, build_prices, build_service
 from app.cli.rendering import dollars
 from app.costs.ledger import Spender, Surface
 from app.costs.pricing import PriceBook
 from app.costs.receipts import Receipt
+from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
 from app.settings import load_settings
 from eval.answer_metrics import is_correct, shown_answer
 from eval.arms import NAIVE, ask_retrieval, build_arm

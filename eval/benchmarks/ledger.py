@@ -25,10 +25,9 @@ from app.adapters.sql.database import LedgerDatabase
 from app.adapters.sql.ledger import SqlLedger
 from app.adapters.sql.reader import SqlLedgerReader
 from app.adapters.sql.schema import ENTRIES, ENTRY_LINES, to_us
-from app.costs.baseline import NaivePrompt
 from app.costs.budgets import Limit, Payer, Period
 from app.costs.ledger import Entry, Hold, Outcome, Spender, Surface
-from app.costs.receipts import Receipt, ReceiptLine, Stage
+from app.costs.receipts import NaivePrompt, Receipt, ReceiptLine, Stage
 from app.costs.reports import Grouping
 
 _ANSWERS = 400

@@ -7,7 +7,7 @@ import threading
 from decimal import Decimal
 from pathlib import Path
 
-from app.answering.questions import Question
+from app.answers.questions import Question
 from app.bootstrap import build_service
 from app.costs.ledger import Spender, Surface
 from app.settings import Settings

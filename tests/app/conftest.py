@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.answers import Draft, DraftSentence
+from app.answers.answers import Draft, DraftSentence
 from app.bootstrap import build_sources, open_sync_tools
 from app.home import prepare_home
 from app.settings import Settings, load_settings
@@ -103,9 +103,9 @@ def index(settings: Settings, embedder: FakeEmbedder, tmp_path: Path) -> Index:
 @pytest.fixture
 def best_unit_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers with the best unit of the context: whether the learned weights would abstain is not the point here."""
-    monkeypatch.setattr("app.answering.ladder.extract", extract_best)
+    monkeypatch.setattr("app.ladder.climb.extract", extract_best)
 
 
 @pytest.fixture
 def always_abstains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.answering.ladder.extract", lambda *_: None)
+    monkeypatch.setattr("app.ladder.climb.extract", lambda *_: None)

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.answering.errors import EndpointUnavailableError
-from app.answering.generation import Finish, Generator, Prompt
+from app.generation.endpoints import Finish, Generator, Prompt
+from app.generation.errors import EndpointUnavailableError
 
 Make = Callable[[Callable[[Prompt], str]], Generator]
 

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from app.costs.hits import HitGroup, HitSum
 from app.costs.ledger import Spender
-from app.costs.reports import CACHE_RUNG, Verdict
+from app.costs.reports import Verdict
+from app.costs.rungs import Rung
 from tests.contracts.ledger import ANN, BOB, DAILY, FAR_OFF, LONG_AGO, NOBODY, NOON, OpenLedger, bill
 
 
@@ -22,7 +23,7 @@ class HitContract:
     def test_cache_hits_are_answers_that_cost_nothing(self, open_ledger: OpenLedger) -> None:
         opened = open_ledger()
         opened.ledger.settle(bill("a", "0.25"))
-        opened.ledger.settle(replace(bill("b", "0"), rung_path=(CACHE_RUNG,)))
+        opened.ledger.settle(replace(bill("b", "0"), rung_path=(Rung.CACHE,)))
         before = opened.whole()
         opened.ledger.add_hits({group("a"): HitSum(3, Decimal("2.25")), group("b", BOB): HitSum(2, Decimal("0.75"), 1)})
         opened.ledger.add_hits({group("a"): HitSum(1, Decimal("0.000000000001"))})
@@ -41,7 +42,7 @@ class HitContract:
     def test_cache_hits_fall_to_who_asked_when_and_to_the_cache(self, open_ledger: OpenLedger) -> None:
         opened = open_ledger()
         opened.ledger.settle(bill("a", "0.25"))
-        opened.ledger.settle(replace(bill("b", "0"), rung_path=(CACHE_RUNG,)))
+        opened.ledger.settle(replace(bill("b", "0"), rung_path=(Rung.CACHE,)))
         hits = {
             group("a"): HitSum(4, Decimal(3)),
             group("a", BOB, day=1): HitSum(2, Decimal("1.5")),
@@ -58,13 +59,13 @@ class HitContract:
             "person": {"ann": (2, 4, 6), "bob": (0, 2, 2), None: (0, 9, 9)},
             "surface": {"http": (2, 4, 6), "cli": (0, 2, 2), "batch": (0, 9, 9)},
             "day": {"2026-03-31": (2, 13, 15), "2026-04-01": (0, 2, 2)},
-            "rung": {"small": (1, 0, 1), "extractive": (0, 0, 0), CACHE_RUNG: (1, 15, 16), None: (0, 0, 0)},
+            "rung": {"small": (1, 0, 1), "extractive": (0, 0, 0), Rung.CACHE: (1, 15, 16), None: (0, 0, 0)},
             "model": {"openai/gpt-5-mini": (1, 0, 1), None: (2, 0, 2)},
             "stage": {"generate": (2, 0, 2), "search": (2, 0, 2)},
         }
         assert list(found["day"]) == ["2026-03-31", "2026-04-01"]
         assert opened.by("person")["bob"].saved_usd == Decimal("1.5")
-        assert opened.by("rung")[CACHE_RUNG].saved_usd == Decimal("11.25")
+        assert opened.by("rung")[Rung.CACHE].saved_usd == Decimal("11.25")
         assert opened.reader.hits(LONG_AGO, FAR_OFF) == {
             "exact": HitSum(14, Decimal("10.5")),
             "same_words": HitSum(1, Decimal(0), 1),

@@ -10,14 +10,13 @@ from typing import Protocol
 
 import pytest
 
-from app.costs.baseline import NaivePrompt
 from app.costs.budgets import Limit, Payer, Period
 from app.costs.errors import BudgetExhaustedError, UnknownEntryError
 from app.costs.hits import AnsweringLedger
 from app.costs.ledger import Entry, Hold, Outcome, Spender, Surface
 from app.costs.measured import SUFFIX, MeasuredPair, ReportReader
 from app.costs.pricing import Price, Usage, price_usage
-from app.costs.receipts import Receipt, ReceiptLine, Stage
+from app.costs.receipts import NaivePrompt, Receipt, ReceiptLine, Stage
 from app.costs.reports import Grouping, Summary, Verdict
 
 NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)

@@ -1,6 +1,6 @@
 import pytest
 
-from app.answering.answers import Citation
+from app.answers.answers import Citation
 from eval.answer_metrics import citation_precision, includes, is_correct, shown_answer, token_f1
 from eval.cases import Case, Quote
 

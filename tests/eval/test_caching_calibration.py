@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.bootstrap.caching import build_calibration
-from app.caching.calibration import Band, Calibration, shipped_calibration
+from app.caching.rules.calibration import Band, Calibration, shipped_calibration
 from app.settings import Settings
 from eval import cli
 from eval.caching_calibration import Calibrated, calibrate_dataset, keyword_wordings

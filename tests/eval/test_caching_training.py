@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.caching.agreement import FEATURES, Cited, Proposal
-from app.caching.calibration import Band
+from app.caching.rules.agreement import FEATURES, Cited, Proposal
+from app.caching.rules.calibration import Band
 from eval.caching_pairs import AskedWording, Pair, Wording, WordingKind, load_wordings, propose, propose_all
 from eval.caching_training import BANDS, calibrate, count_bands, fit, kept_pairs
 from eval.errors import DatasetError

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.answering.profiles import ContextSettings, Profile, ProfileError, ProfileStore
+from app.answering.profiles import Profile, ProfileError, ProfileStore
 from app.settings import Settings
 from eval import cli
 from eval.gate import read_baselines
 from eval.run import Run, write_run
 from indexing.embedding import Embedder
+from retrieval.context import ContextSettings
 
 RUNNER = CliRunner()
 

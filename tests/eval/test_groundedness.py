@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.answering.grounding import Source, Verdict
+from app.grounding import Source, Support
 from eval.groundedness import (
     JUDGED,
     SET,
@@ -60,7 +60,7 @@ def test_both_sets_are_read(tmp_path: Path) -> None:
 def test_an_answer_is_as_good_as_its_worst_sentence() -> None:
     answers = [rated(UNIT), rated(UNIT, "Interns get lunch."), rated(UNIT, "Interns get lunch.", "Interns get 15 days.")]
     checked = check_answers(answers)
-    assert [one.verdict for one in checked] == [Verdict.SUPPORTED, Verdict.UNSURE, Verdict.UNSUPPORTED]
+    assert [one.verdict for one in checked] == [Support.SUPPORTED, Support.UNSURE, Support.UNSUPPORTED]
     scores = [one.score for one in checked]
     assert scores[0] == 1.0
     assert scores == sorted(scores, reverse=True)
@@ -118,8 +118,8 @@ def test_what_is_called_supported_is_grounded(shared_data: Path) -> None:
             one.rated.grounded
             for one in checked
             if one.rated.part == part
-            for verdict in one.verdicts
-            if verdict is Verdict.SUPPORTED
+            for support in one.verdicts
+            if support is Support.SUPPORTED
         ]
         assert len(labels) > 90
         assert sum(labels) / len(labels) >= 0.95

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.grounding import Verdict, check_sentence
+from app.grounding import Support, check_sentence
 from eval.groundedness import counted_rarity
 from eval.groundedness_edits import BORROWED, DATE, KINDS, MODALITY, NAME, NEGATION, NUMBER, TRUE, edit_sentences, read_chunks
 from indexing.tokens import TokenCounter
@@ -50,23 +50,23 @@ def test_a_name_is_exchanged_for_one_from_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def caught() -> dict[str, Counter[Verdict]]:
+def caught() -> dict[str, Counter[Support]]:
     """The verdicts on the altered sentences of the manual."""
     chunks = read_chunks(MANUAL, COUNTER)
     rarity = counted_rarity([chunk.text for chunk in chunks])
-    verdicts = {kind: Counter[Verdict]() for kind in KINDS}
+    verdicts = {kind: Counter[Support]() for kind in KINDS}
     for edit in edit_sentences(chunks, seed=7):
-        verdicts[edit.kind][check_sentence(edit.text, edit.cited, rarity).verdict] += 1
+        verdicts[edit.kind][check_sentence(edit.text, edit.cited, rarity).support] += 1
     return verdicts
 
 
 @pytest.mark.parametrize("kind", [NUMBER, NAME, NEGATION, MODALITY])
-def test_altered_sentences_of_the_manual_are_caught(kind: str, caught: dict[str, Counter[Verdict]]) -> None:
+def test_altered_sentences_of_the_manual_are_caught(kind: str, caught: dict[str, Counter[Support]]) -> None:
     assert caught[kind].total() > 15
-    assert caught[kind][Verdict.UNSUPPORTED] >= 0.95 * caught[kind].total()
+    assert caught[kind][Support.UNSUPPORTED] >= 0.95 * caught[kind].total()
 
 
-def test_true_sentences_of_the_manual_are_not(caught: dict[str, Counter[Verdict]]) -> None:
+def test_true_sentences_of_the_manual_are_not(caught: dict[str, Counter[Support]]) -> None:
     assert caught[TRUE].total() > 150
-    assert caught[TRUE][Verdict.UNSUPPORTED] <= 0.01 * caught[TRUE].total()
-    assert caught[TRUE][Verdict.SUPPORTED] >= 0.95 * caught[TRUE].total()
+    assert caught[TRUE][Support.UNSUPPORTED] <= 0.01 * caught[TRUE].total()
+    assert caught[TRUE][Support.SUPPORTED] >= 0.95 * caught[TRUE].total()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.errors import EndpointUnavailableError
-from app.answering.generation import Completion, Endpoint, Prompt, Rungs, TextListener
 from app.bootstrap import build_counter
 from app.bootstrap.ledger import open_ledger_reader
 from app.costs.ledger import Entry, Outcome, Surface
 from app.costs.pricing import Price
+from app.generation.endpoints import Completion, Endpoint, Prompt, Rungs, TextListener
+from app.generation.errors import EndpointUnavailableError
 from app.settings import Settings
 from eval.cases import load_dataset
 from eval.naive_answers import NaiveAnswerer

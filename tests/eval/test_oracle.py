@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.answering.generation import Completion, Finish, Prompt
-from app.answering.prompting import Statement, answer_prompt, judge_prompt, read_reply, read_verdicts
-from app.costs.baseline import INSTRUCTIONS
+from app.answering.naive_prompt import INSTRUCTIONS
+from app.generation.endpoints import Completion, Finish, Prompt
+from app.generation.prompting import Statement, answer_prompt, judge_prompt, read_reply, read_verdicts
 from eval.answer_metrics import is_correct
 from eval.cases import Case, Quote
 from eval.oracle import Oracle, OracleSettings, numbered_units, sentences_of, units_that_hold

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from app.answering.errors import EndpointUnavailableError
-from app.answering.generation import Endpoint, Prompt, Rungs
 from app.bootstrap import open_ledger_reader
 from app.costs.budgets import Limit, Payer, Period
 from app.costs.errors import BudgetExhaustedError
 from app.costs.ledger import Entry, Outcome, Surface
 from app.costs.pricing import Price
+from app.generation.endpoints import Endpoint, Prompt, Rungs
+from app.generation.errors import EndpointUnavailableError
 from app.settings import Settings, load_settings
 from eval import cli
 from eval.cases import exclude_unfindable, load_dataset

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.caching.wording import same_words_key
+from app.caching.rules.wording import same_words_key
 from eval.cases import Dataset, load_dataset
 from eval.errors import DatasetError
 from eval.traffic import (

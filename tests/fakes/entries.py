@@ -6,9 +6,8 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from app.costs.baseline import NaivePrompt
 from app.costs.ledger import Entry, Outcome, Spender, Surface
-from app.costs.receipts import Receipt, ReceiptLine, Stage
+from app.costs.receipts import NaivePrompt, Receipt, ReceiptLine, Stage
 
 NOON = datetime(2026, 10, 1, 12, tzinfo=UTC)
 

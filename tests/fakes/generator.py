@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable
 
-from app.answering.errors import GenerationError
-from app.answering.generation import Completion, Finish, Prompt, TextListener
 from app.costs.pricing import Usage
+from app.generation.endpoints import Completion, Finish, Prompt, TextListener
+from app.generation.errors import GenerationError
 from indexing.tokens import TokenCounter
 
 

@@ -14,7 +14,8 @@ from app.costs.ledger import Entry, Hold, Outcome, Spender
 from app.costs.limits import Used, binding_limits, limit_use, payers, require_room
 from app.costs.measured import SUFFIX, MeasuredPair
 from app.costs.receipts import ReceiptLine
-from app.costs.reports import CACHE_RUNG, Grouping, Summary, Verdict, add_hits_to
+from app.costs.reports import Grouping, Summary, Verdict, add_hits_to
+from app.costs.rungs import Rung
 
 _Account = tuple[Payer, str, Period, datetime]
 
@@ -155,7 +156,7 @@ class FakeLedger:
             output_tokens=sum(line.output_tokens for _, line in lines),
             cached_input_tokens=sum(line.cached_input_tokens for _, line in lines),
             zero_token_answers=sum(not (e.receipt.input_tokens or e.receipt.output_tokens) for e in answers),
-            cached_answers=sum(entry.rung_path[-1:] == (CACHE_RUNG,) for entry in answers),
+            cached_answers=sum(entry.rung_path[-1:] == (Rung.CACHE,) for entry in answers),
             right_answers=len(right),
             wrong_answers=sum(self._verdicts.get(entry.id) is Verdict.WRONG for entry in answers),
             good_answers=sum((entry.groundedness or 0) >= 1 for entry in right),
@@ -186,7 +187,7 @@ def _entry_names(entry: Entry, by: Grouping) -> set[str | None]:
 
 def _hit_name(group: HitGroup, by: Grouping) -> str | None:
     spender = group.spender
-    of_hit = {"team": spender.team, "person": spender.person, "surface": spender.surface.value, "rung": CACHE_RUNG}
+    of_hit = {"team": spender.team, "person": spender.person, "surface": spender.surface.value, "rung": Rung.CACHE}
     return of_hit[by] if by in of_hit else group.day.isoformat()
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.answering.errors import EndpointUnavailableError
+from app.generation.errors import EndpointUnavailableError
 from tests.contracts.generator import PROMPT, GeneratorContract, Make, ignore
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.tokens import FakeTokenCounter

@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from app.adapters.openai_generator import OpenAIGenerator
-from app.answering.errors import EndpointUnavailableError, StreamCutError
+from app.generation.errors import EndpointUnavailableError, StreamCutError
 from indexing.adapters.tiktoken_counter import TiktokenCounter
 from tests.contracts.generator import PROMPT, ignore
 from tests.fakes.provider import Body, FakeProvider, Fault, running

@@ -15,12 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from app.adapters.sql.money import from_pico, to_pico
 from app.adapters.sql.schema import BUDGET_USE, CACHE_HITS, ENTRIES, ENTRY_LINES, HOLDS, QUESTION_TEXTS, from_us, to_us
-from app.costs.baseline import NaivePrompt
 from app.costs.budgets import Period, period_start
 from app.costs.hits import HitGroup, HitSum
 from app.costs.ledger import Entry, Hold, Outcome, Spender, Surface
 from app.costs.limits import Used, payers
-from app.costs.receipts import Receipt, ReceiptLine, Stage
+from app.costs.receipts import NaivePrompt, Receipt, ReceiptLine, Stage
 
 Account: TypeAlias = tuple[str, str, str, str]
 """Payer, name, period and the day that the period begins: one row of what the budgets have used."""

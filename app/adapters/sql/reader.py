@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row
 from app.adapters.sql.database import LedgerDatabase
 from app.adapters.sql.money import from_pico
 from app.adapters.sql.schema import CACHE_HITS, ENTRIES, ENTRY_LINES, FEEDBACK, QUESTION_TEXTS, from_us, to_us
-from app.costs.baseline import NaivePrompt
 from app.costs.errors import UnknownEntryError
 from app.costs.hits import HitSum
 from app.costs.ledger import Entry, Outcome, Spender, Surface
 from app.costs.measured import SUFFIX, MeasuredPair
-from app.costs.receipts import Receipt, ReceiptLine, Stage
-from app.costs.reports import CACHE_RUNG, Grouping, Summary, Verdict, add_hits_to
+from app.costs.receipts import NaivePrompt, Receipt, ReceiptLine, Stage
+from app.costs.reports import Grouping, Summary, Verdict, add_hits_to
+from app.costs.rungs import Rung
 
 _PAGE: Final = 1_000
 _DAY_US: Final = 86_400_000_000
@@ -39,7 +39,7 @@ _HIT_GROUPS: Final = {
     "team": CACHE_HITS.c.team,
     "person": CACHE_HITS.c.person,
     "surface": CACHE_HITS.c.surface,
-    "rung": sa.literal(CACHE_RUNG),
+    "rung": sa.literal(Rung.CACHE),
     "day": CACHE_HITS.c.day,
 }
 
@@ -219,7 +219,7 @@ def _of_entries(
             _count(ENTRIES.c.saved_pico_usd.is_(None), "unknown_saved"),
             *_tokens(ENTRIES),
             _count(sa.and_(answered, ENTRIES.c.input_tokens + ENTRIES.c.output_tokens == 0), "zero_token"),
-            _count(sa.and_(answered, ENTRIES.c.last_rung == CACHE_RUNG), "cached"),
+            _count(sa.and_(answered, ENTRIES.c.last_rung == Rung.CACHE), "cached"),
             _count(right, "right"),
             _count(sa.and_(answered, said.c.verdict == Verdict.WRONG.value), "wrong"),
             _count(sa.and_(right, ENTRIES.c.groundedness >= _WHOLLY_GROUNDED), "good"),

@@ -11,10 +11,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from app.answering.conversation import Conversation, continue_from
-from app.answering.events import Decision, Event, Listener, Step, nobody
-from app.answering.questions import Question, admit
-from app.api.schemas import AnswerShape, CitationShape, ReceiptLineShape, ReceiptShape, answer_shape
+from app.answers.conversation import Conversation, continue_from
+from app.answers.events import Decision, Event, Listener, Step, nobody
+from app.answers.questions import Question, admit
+from app.answers.shapes import AnswerShape, CitationShape, ReceiptLineShape, ReceiptShape, answer_shape
 from app.bootstrap import build_counter, build_service
 from app.cli import OK, PARTLY
 from app.cli.rendering import console, dollars, printable, table

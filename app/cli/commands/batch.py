@@ -10,8 +10,8 @@ from typing import Final
 
 from rich.console import Console
 
-from app.answering.answers import Answer
-from app.answering.questions import Question
+from app.answers.answers import Answer
+from app.answers.questions import Question
 from app.bootstrap import build_ledger, build_rungs, build_service
 from app.cli import INTERRUPTED, OK, PARTLY
 from app.cli.commands.provider_batch import ProviderRun, open_batch

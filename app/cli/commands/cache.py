@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.text import Text
 
 from app import bootstrap
-from app.answering.answers import Abstention, Answered
-from app.answering.reviews import pin, reader, why_withheld
-from app.api.codec import JsonAnswers
+from app.answers.answers import Abstention, Answered
+from app.answers.codec import JsonAnswers
 from app.caching.entries import CachedAnswer, EntryKind
+from app.caching.reviews import pin, reader, why_withheld
+from app.caching.selecting import Selection, drop
 from app.caching.store import StoredAnswer, TendedStore
-from app.caching.upkeep import Selection, drop
 from app.cli import OK, PARTLY
 from app.cli.rendering import complain, console, dollars, printable
 from app.cli.since import parse_since

@@ -12,12 +12,10 @@ from typing import Any, Final
 from rich.console import Console
 
 from app import bootstrap
-from app.answering.routing import CACHE
-from app.api.cost_schemas import hit_shape, moment
 from app.caching.entries import EntryKind
 from app.caching.learning import Learned
+from app.caching.rules.decisions import Standing
 from app.caching.store import StoredAnswer, StoreUsage
-from app.caching.verdicts import Standing
 from app.cli import OK
 from app.cli.figures import amount, counted, percent
 from app.cli.rendering import console, printable, table
@@ -25,6 +23,8 @@ from app.cli.since import parse_since
 from app.costs.hits import HitSum
 from app.costs.pricing import plain_usd
 from app.costs.reports import Summary
+from app.costs.rungs import Rung
+from app.costs.shapes import hit_shape, moment
 from app.settings import Settings, load_settings
 
 _TOP: Final = 10
@@ -69,7 +69,7 @@ def run(since: str, *, as_json: bool) -> int:
         (total,) = ledger.summary(start, until, None)
         hits = ledger.hits(start, until)
         rungs = ledger.summary(start, until, "rung")
-    cached = next((row for row in rungs if row.name == CACHE), None)
+    cached = next((row for row in rungs if row.name == Rung.CACHE), None)
     verdicts = _verdicts(settings)
     if as_json:
         print(json.dumps(_shape(start, usage, kept, total, hits, cached, verdicts), ensure_ascii=False))

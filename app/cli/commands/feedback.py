@@ -1,9 +1,9 @@
 """`farthing feedback`."""
 
 from app import bootstrap
-from app.api.cost_schemas import MAX_COMMENT_CHARACTERS
 from app.cli import OK
 from app.costs.reports import Verdict
+from app.costs.shapes import MAX_COMMENT_CHARACTERS
 from app.errors import CommandError
 from app.settings import load_settings
 

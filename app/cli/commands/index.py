@@ -31,7 +31,7 @@ from indexing.sync import SyncReport, sync
 from indexing.sync import dry_run as foresee
 
 if TYPE_CHECKING:  # a run that changes nothing must not wait for them
-    from app.answering.upkeep import Refreshed, Renewal
+    from app.caching.renewal import Refreshed, Renewal
 
 _PHASES: Final = {
     "read": "reading",

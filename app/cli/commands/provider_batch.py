@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from app.answering.answers import Answer
-from app.answering.calls import FirstCall
-from app.answering.errors import AnsweringError
-from app.answering.generation import Rungs
-from app.answering.questions import Question
 from app.answering.service import AnswerService
+from app.answers.answers import Answer
+from app.answers.questions import Question
 from app.cli.rendering import complain
 from app.costs.ledger import Ledger, Spender
-from app.errors import CommandError
+from app.errors import AnsweringError, CommandError
+from app.generation.calls import FirstCall
+from app.generation.endpoints import Rungs
 from app.jobs.batch import Tally
 from app.jobs.provider_batch import MOST_BYTES, MOST_CALLS, ProviderBatch, RowReply
 from app.jobs.questions_file import BatchQuestion

@@ -2,10 +2,10 @@
 
 import sys
 
-from app.api.schemas import local_status_shape
 from app.bootstrap import read_status
 from app.cli import OK
 from app.cli.rendering import console, printable
+from app.jobs.status import local_status_shape
 from app.settings import load_settings
 
 

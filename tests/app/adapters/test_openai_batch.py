@@ -7,9 +7,9 @@ import pytest
 
 from app.adapters.openai_batch import OpenAIBatch
 from app.adapters.openai_generator import OpenAIGenerator
-from app.answering.errors import EndpointGarbledError, EndpointRefusedError, EndpointUnavailableError
-from app.answering.generation import Completion, Finish
 from app.costs.pricing import Usage
+from app.generation.endpoints import Completion, Finish
+from app.generation.errors import EndpointGarbledError, EndpointRefusedError, EndpointUnavailableError
 from tests.contracts.generator import PROMPT, ignore
 from tests.fakes.provider import FakeProvider, Fault
 

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from app.adapters.openai_errors import MEANINGS, mapped_errors
 from app.adapters.openai_generator import OpenAIGenerator, read_usage
-from app.answering.errors import (
+from app.costs.pricing import Usage
+from app.generation.endpoints import Finish, Prompt
+from app.generation.errors import (
     EndpointGarbledError,
     EndpointRefusedError,
     EndpointUnavailableError,
     GenerationError,
     StreamCutError,
 )
-from app.answering.generation import Finish, Prompt
-from app.costs.pricing import Usage
 from tests.contracts.generator import PROMPT, GeneratorContract, Make, ignore
 from tests.fakes.provider import Body, FakeProvider, Fault
 

@@ -9,14 +9,14 @@ import stamina
 
 from app.adapters.openai_generator import OpenAIGenerator
 from app.adapters.resilience import ResilientGenerator
-from app.answering.errors import (
+from app.generation.endpoints import Completion, Finish, Prompt, TextListener
+from app.generation.errors import (
     EndpointGarbledError,
     EndpointRefusedError,
     EndpointUnavailableError,
     GenerationError,
     StreamCutError,
 )
-from app.answering.generation import Completion, Finish, Prompt, TextListener
 from tests.contracts.generator import PROMPT, GeneratorContract, Make, ignore
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.provider import FakeProvider, Fault

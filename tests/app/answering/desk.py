@@ -13,33 +13,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answering.accounting import Accounts
-from app.answering.answers import Answer, Answered
-from app.answering.caching import AnswerCache, CacheSettings
-from app.answering.conversation import Conversation
-from app.answering.errors import GenerationError
-from app.answering.flights import Flights
-from app.answering.generation import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
-from app.answering.grounding import lexicon_rarity
-from app.answering.ladder import Ladder, LadderSettings
 from app.answering.measuring import Measuring
-from app.answering.memory import Memory
-from app.answering.profiles import ContextSettings
-from app.answering.questions import Question
+from app.answering.naive_prompt import NaiveBaseline
 from app.answering.service import AnswerService
-from app.answering.serving import IndexHandle, OpenGeneration
-from app.api.codec import JsonAnswers
-from app.caching.calibration import Band, Calibration
-from app.caching.keys import CacheKeys
-from app.caching.upkeep import HitTally
-from app.costs.baseline import NaiveBaseline
+from app.answers.answers import Answer, Answered
+from app.answers.codec import JsonAnswers
+from app.answers.conversation import Conversation
+from app.answers.questions import Question
+from app.caching.cache import AnswerCache, CacheSettings
+from app.caching.flights import Flights
+from app.caching.memory import Memory
+from app.caching.rules.calibration import Band, Calibration
+from app.caching.rules.keys import CacheKeys
+from app.caching.selecting import HitTally
 from app.costs.budgets import Limit, RestraintShares
 from app.costs.hits import HitBook
 from app.costs.ledger import Spender, Surface
 from app.costs.pricing import Price, Usage
+from app.generation.accounting import Accounts
+from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
+from app.generation.errors import GenerationError
+from app.ladder.climb import Ladder, LadderSettings
 from indexing.chunking import chunk_document
 from indexing.documents import EVERYONE, AccessScope, Document
 from indexing.embedding import Embedder, EmbedderSpec
+from retrieval.context import ContextSettings
+from retrieval.leasing import IndexHandle, OpenGeneration
+from retrieval.lexicon import lexicon_rarity
 from retrieval.passages import Query
 from retrieval.retriever import Retriever
 from retrieval.weights import Weights

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.answers import Answered
 from app.answering.audits import Auditor
-from app.answering.generation import Completion, Prompt, TextListener
-from app.answering.routing import CACHE
-from app.api.codec import JsonAnswers
-from app.caching.calibration import Band, Calibration
+from app.answers.answers import Answered
+from app.answers.codec import JsonAnswers
 from app.caching.learning import LiveCalibration
-from app.caching.verdicts import standing
+from app.caching.rules.calibration import Band, Calibration
+from app.caching.rules.decisions import standing
 from app.costs.budgets import Limit, Payer, Period
 from app.costs.ledger import Entry, Outcome, Spender, Surface
 from app.costs.receipts import Stage
+from app.costs.rungs import Rung
+from app.generation.endpoints import Completion, Prompt, TextListener
 from tests.app.answering.desk import LIKELY, SURE, Desk, Model
 from tests.retrieval.finding import COUNTER
 
@@ -74,14 +74,14 @@ def works(desk: Desk) -> list[Entry]:
 
 def disagree(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on, nothing is found to answer with."""
-    monkeypatch.setattr("app.answering.ladder.extract", lambda *_: None)
+    monkeypatch.setattr("app.ladder.climb.extract", lambda *_: None)
 
 
 def test_a_hit_that_the_evidence_proved_is_held_against_a_fresh_answer(audited: Audited) -> None:
     desk, learner = audited(SURE)
     desk.ask(QUESTION)
     assert isinstance(hit := desk.ask(REWORDED), Answered)
-    assert hit.rung == CACHE
+    assert hit.rung == Rung.CACHE
     wait_for(lambda: learner.learned().audits == 1)
     assert learner().bands == (Band(0.0, 100_001, 100_001),)
     assert learner().passed == Band(0.0, 0, 0)
@@ -169,7 +169,7 @@ def test_a_hit_waits_for_no_audit_and_a_stop_for_none(audited: Audited) -> None:
     model.slow = True
     began = time.monotonic()
     assert isinstance(hit := desk.ask(REWORDED), Answered)
-    assert hit.rung == CACHE
+    assert hit.rung == Rung.CACHE
     assert time.monotonic() - began < 2.0
     assert model.begun.wait(5)
     desk.service.close()

@@ -9,17 +9,16 @@ from decimal import Decimal
 
 import pytest
 
-from app.answering.answers import Abstention, Answer, Answered
-from app.answering.errors import EndpointUnavailableError, StreamCutError
-from app.answering.events import Decision, Step
-from app.answering.generation import Endpoint, Prompt, Rungs
 from app.answering.measuring import Measuring, NaiveText
-from app.costs.baseline import NaivePrompt
+from app.answers.answers import Abstention, Answer, Answered
+from app.answers.events import Decision, Step
 from app.costs.budgets import Limit, Payer, Period
 from app.costs.ledger import Entry, Outcome, Spender, Surface
 from app.costs.measured import MEASURING_KEY, MeasuredPair
 from app.costs.pricing import Price
-from app.costs.receipts import Receipt, Stage
+from app.costs.receipts import NaivePrompt, Receipt, Stage
+from app.generation.endpoints import Endpoint, Prompt, Rungs
+from app.generation.errors import EndpointUnavailableError, StreamCutError
 from indexing.documents import AccessScope
 from retrieval.errors import SearchError
 from retrieval.passages import Query

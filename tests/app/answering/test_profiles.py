@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.answering.profiles import ContextSettings, LiveContextSettings, Profile, ProfileError, ProfileStore
+from app.answering.profiles import LiveContextSettings, Profile, ProfileError, ProfileStore
 from indexing.embedding import EmbedderSpec
+from retrieval.context import ContextSettings
 from retrieval.question_form import QuestionForm
 from retrieval.selection import SelectionSettings
 from retrieval.unit_scoring import UNIT_FEATURES
@@ -102,7 +103,7 @@ def test_scales_multiply_the_weights_of_their_group_only() -> None:
 
 
 def test_the_groups_name_features_that_exist() -> None:
-    from app.answering.profiles import UNIT_GROUPS  # noqa: PLC0415 - beside what it is compared with
+    from retrieval.context import UNIT_GROUPS  # noqa: PLC0415 - beside what it is compared with
 
     assert {name for names in UNIT_GROUPS.values() for name in names} <= set(UNIT_FEATURES)
 

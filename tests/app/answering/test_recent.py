@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from app.answering.ladder import Ladder, LadderSettings
-from app.answering.questions import Question
 from app.answering.recent import Recent, RecentSearches
 from app.answering.service import AnswerService
+from app.answers.questions import Question
 from app.bootstrap import build_service
 from app.costs.ledger import Spender, Surface
 from app.costs.receipts import Stage
+from app.ladder.climb import Ladder, LadderSettings
 from app.settings import Settings
 from indexing.documents import EVERYONE, AccessScope
 from indexing.sync import SyncReport
 from retrieval.retriever import Retriever
-from tests.app.answering import test_ladder
-from tests.app.answering.test_ladder import UNSURE, Climb, Scripted
+from tests.app.ladder import test_climb as test_ladder
+from tests.app.ladder.test_climb import UNSURE, Climb, Scripted
 from tests.fakes.embedder import FakeEmbedder
 
 Index = Callable[..., SyncReport]

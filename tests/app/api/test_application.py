@@ -230,7 +230,7 @@ def test_what_goes_wrong_inside_stays_inside(client: TestClient, monkeypatch: py
     def fail(*_: object) -> None:
         raise RuntimeError("/secret/path in line 3")
 
-    monkeypatch.setattr("app.answering.ladder.extract", fail)
+    monkeypatch.setattr("app.ladder.climb.extract", fail)
     response = ask(client)
     problem(response, 500, "internal")
     assert "secret" not in response.text
@@ -316,7 +316,7 @@ def test_overload_is_turned_away_while_health_answers(
 ) -> None:
     index()
     go = threading.Event()
-    monkeypatch.setattr("app.answering.ladder.extract", lambda *_: go.wait(20) and None)
+    monkeypatch.setattr("app.ladder.climb.extract", lambda *_: go.wait(20) and None)
     small = load_settings(home=settings.home, server={"slots": 2, "queue": 3})
     with serving(small, embedder) as client, ThreadPoolExecutor(20) as pool:
         asked = [pool.submit(ask, client) for _ in range(20)]

@@ -5,11 +5,15 @@ from types import ModuleType
 
 import pytest
 
-from app.answering import errors as answering
+from app.access import errors as access
+from app.answers import errors as answers
+from app.api import errors as api
 from app.api.errors import PROBLEMS, problem_response
 from app.caching import errors as caching
 from app.costs import errors as costs
 from app.costs.errors import BudgetExhaustedError
+from app.errors import AnsweringError
+from app.generation import errors as generation
 from indexing import errors as indexing
 from indexing.errors import ChunkIndexError
 from retrieval import errors as retrieval
@@ -20,7 +24,8 @@ def errors_of(module: ModuleType) -> list[type[Exception]]:
     return [value for value in classes if issubclass(value, Exception)]
 
 
-ERRORS = [error for module in (answering, caching, costs, indexing, retrieval) for error in errors_of(module)]
+DOMAINS = access, answers, api, caching, costs, generation, indexing, retrieval
+ERRORS = [AnsweringError, *(error for module in DOMAINS for error in errors_of(module))]
 
 
 @pytest.mark.parametrize("error", ERRORS)

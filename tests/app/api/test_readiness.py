@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.answering.errors import NotReadyError
 from app.api import readiness
+from app.api.errors import NotReadyError
 from app.api.readiness import Readiness
 from indexing.errors import IndexMissingError
 

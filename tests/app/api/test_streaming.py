@@ -148,7 +148,7 @@ def test_what_goes_wrong_after_the_first_event_is_an_event(
         raise RuntimeError("/secret/path")
 
     models = with_models(settings, endpoint(provider))
-    monkeypatch.setattr("app.answering.ladder.check_reply", fail)
+    monkeypatch.setattr("app.ladder.climb.check_reply", fail)
     with served(models, embedder) as client:
         seen = client.stream()
     assert names(seen) == ["status", "text", "problem"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.answering.questions import Question
+from app.answers.questions import Question
 from app.bootstrap import answering, build_service
 from app.costs.ledger import Spender, Surface
 from app.settings import Settings, load_settings

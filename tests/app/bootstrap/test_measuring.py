@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from app.answering.generation import Endpoint, Prompt, Rungs
-from app.answering.questions import Question
+from app.answers.questions import Question
 from app.bootstrap import build_service
 from app.costs.ledger import Spender, Surface
 from app.costs.measured import SUFFIX
 from app.costs.pricing import Price
+from app.generation.endpoints import Endpoint, Prompt, Rungs
 from app.settings import Settings, load_settings
 from indexing.documents import AccessScope
 from tests.fakes.embedder import FakeEmbedder

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.generation import Prompt, Rungs
 from app.bootstrap.models import build_prices, build_rungs
 from app.costs.errors import PriceFileError
 from app.costs.pricing import Price
+from app.generation.endpoints import Prompt, Rungs
 from app.settings import EndpointSettings, Settings, load_settings
 from tests.fakes.provider import FakeProvider
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.caching.agreement import FEATURES
-from app.caching.calibration import Band, Calibration
 from app.caching.learning import CALIBRATION_FILE, LiveCalibration
+from app.caching.rules.agreement import FEATURES
+from app.caching.rules.calibration import Band, Calibration
 
 SHIPPED = Calibration(dict.fromkeys(FEATURES, -0.5), 1.0, (Band(0.0, 10, 5), Band(0.9, 20, 19)))
 

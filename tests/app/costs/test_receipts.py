@@ -1,8 +1,7 @@
 import time
 from decimal import Decimal
 
-from app.costs.baseline import NaivePrompt
-from app.costs.receipts import Receipt, ReceiptLine, Stage, Till
+from app.costs.receipts import NaivePrompt, Receipt, ReceiptLine, Stage, Till
 
 
 def receipt(*costs: str | None, baseline: str | None = "0.0011") -> Receipt:

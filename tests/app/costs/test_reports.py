@@ -3,9 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from app.answering.routing import CACHE
 from app.costs.hits import HitSum
-from app.costs.reports import CACHE_RUNG, Summary, add_hits_to
+from app.costs.reports import Summary, add_hits_to
 
 PLAIN = Summary(
     name=None,
@@ -69,10 +68,6 @@ def test_a_group_of_nothing_but_hits_has_a_row() -> None:
         "ops": (0, 3, Decimal(0), Decimal(1)),
         None: (0, 1, Decimal(0), Decimal(0)),
     }
-
-
-def test_the_rung_of_cache_hits_is_that_of_cached_answers() -> None:
-    assert CACHE_RUNG == CACHE
 
 
 def test_an_abstention_that_is_given_again_is_no_answer() -> None:

@@ -5,10 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.answering.answers import Abstention, Answer, Answered
-from app.answering.events import Step
-from app.costs.baseline import NaivePrompt
-from app.costs.receipts import Receipt
+from app.answers.answers import Abstention, Answer, Answered
+from app.answers.events import Step
+from app.costs.receipts import NaivePrompt, Receipt
 from app.jobs.questions_file import BatchQuestion
 from tests.fakes.entries import free_line, paid_line
 

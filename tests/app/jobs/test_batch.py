@@ -9,9 +9,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.answering.answers import Answer
-from app.answering.errors import UnknownLabelError
-from app.answering.events import Decision, Step
+from app.access.errors import UnknownLabelError
+from app.answers.answers import Answer
+from app.answers.events import Decision, Step
 from app.costs.errors import BudgetExhaustedError, LedgerError
 from app.jobs.batch import Batch, Tally
 from app.jobs.questions_file import BatchQuestion

@@ -20,7 +20,8 @@ from app.costs.hits import HitGroup, HitSum
 from app.costs.ledger import Outcome, Spender, Surface
 from app.costs.measured import SUFFIX
 from app.costs.receipts import Stage
-from app.costs.reports import CACHE_RUNG, Grouping, Verdict
+from app.costs.reports import Grouping, Verdict
+from app.costs.rungs import Rung
 from app.home import prepare_home
 from app.settings import load_settings
 from tests.fakes.entries import build_entry, paid_line
@@ -293,7 +294,7 @@ def hits(kind: str, found: HitSum) -> dict[HitGroup, HitSum]:
 
 @pytest.mark.usefixtures("month")
 def test_cache_hits_count_among_the_answers_and_are_told_by_kind(run: Run, ledger: FakeLedger) -> None:
-    ledger.settle(build_entry(id="looked-up", at=NOW - timedelta(hours=1), rung_path=(CACHE_RUNG,)))
+    ledger.settle(build_entry(id="looked-up", at=NOW - timedelta(hours=1), rung_path=(Rung.CACHE,)))
     ledger.add_hits(hits("exact", HitSum(1_000, Decimal(5))))
     ledger.add_hits(hits("same_words", HitSum(29, Decimal("0.14"), 1)))
     done = run("costs", "--by", "team")

@@ -1,0 +1,1 @@
+"""Who asks: what he may read, who pays, what he may do."""

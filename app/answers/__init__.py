@@ -1,0 +1,1 @@
+"""What goes in and out: questions, answers, citations, conversation and events, and their JSON."""

@@ -1,0 +1,1 @@
+"""What decides about a cached answer: no clock, no store, no model."""

@@ -1,0 +1,1 @@
+"""Asking a model: the port, prompts, calls and their bills."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from app.answers.answers import Answer
 from app.answers.questions import Question
-from app.costs.ledger import Spender, Surface
 from eval.baselines import NaivePipeline
 from eval.cases import Case
 from eval.errors import EvalError
@@ -63,7 +62,7 @@ def ask_retrieval(bench: Workbench, case: Case) -> Asked:
     """Embed and search one case's question. Raises what the product raises."""
     began = time.perf_counter()
     vector = bench.embedder.embed_query(case.question)
-    evidence = bench.generation.retriever.retrieve(Query(case.question), vector, bench.scope)
+    evidence = bench.generation.retriever.retrieve(Query(case.question), vector, bench.caller.scope)
     return Asked(case, vector, evidence, _ms_since(began))
 
 
@@ -114,7 +113,7 @@ class FarthingArm:
         """The compressed context, and the service's answer with the time it took from question to answer."""
         context = self._settings.make_context(asked.evidence, self._bench.weights, self._bench.counter)
         began = time.perf_counter()
-        answer = self._bench.service.ask(Question(asked.case.question), self._bench.scope, Spender(Surface.EVAL))
+        answer = self._bench.service.ask(Question(asked.case.question), self._bench.caller)
         return Sent(context.text, context.tokens, asked.ranking, _ms_since(began), answer)
 
     def configuration(self) -> Mapping[str, Any]:

@@ -154,7 +154,7 @@ def ask_wording(bench: Workbench, wording: Wording) -> AskedWording:
     """Search a wording, and answer it without a model."""
     query = Query(wording.text)
     vector = embed_query(query, bench.embedder.embed_query)
-    evidence = bench.generation.retriever.retrieve(query, vector, bench.scope)
+    evidence = bench.generation.retriever.retrieve(query, vector, bench.caller.scope)
     context = bench.context_settings.make_context(evidence, bench.weights, bench.counter)
     draft = extract(evidence, context, bench.weights)
     entry = Proposal(query, _cited(draft)) if draft else None

@@ -17,7 +17,7 @@ from app.answering.service import AnswerService
 from app.answers.answers import Answered
 from app.answers.questions import Question
 from app.caching.cache import HitKind, hit_kind
-from app.costs.ledger import Spender, Surface
+from eval.callers import eval_caller
 from eval.traffic import Asking, Edit, label_page
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScope
 from indexing.embedding import Embedder, EmbedderSpec
@@ -142,7 +142,7 @@ class ServiceArm:
         scope = AccessScope(DEFAULT_TENANT, frozenset(asking.labels) & self._pages.carried())
         self._embedder.owed_ms = 0.0
         began = time.perf_counter()
-        answer = self._service.ask(Question(asking.text), scope, Spender(Surface.EVAL, person=f"user {asking.user}"))
+        answer = self._service.ask(Question(asking.text), eval_caller((), f"user {asking.user}").reading(scope))
         ms = (time.perf_counter() - began) * 1000 + self._embedder.owed_ms
         receipt = answer.receipt
         tokens = receipt.input_tokens + receipt.output_tokens

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from app.bootstrap import build_counter, build_embedder, build_generations, build_sources, open_sync_tools
 from app.settings import Settings
+from eval.callers import eval_caller
 from eval.errors import DatasetError
 from eval.json_lines import read_json_lines
 from eval.quotes import normalised, normalised_quote
-from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope, Chunk, document_id
+from indexing.documents import DEFAULT_TENANT, Chunk, document_id
 from indexing.planning import NoProgress
 from indexing.sync import sync
 from retrieval.passages import Query
@@ -30,7 +31,7 @@ from retrieval.weights import Weights
 
 AUTHORED: Final = Path(__file__).parent / "datasets" / "authored"
 _SOURCE: Final = "training"
-_SCOPE: Final = AccessScope(DEFAULT_TENANT, frozenset({EVERYONE}))
+_SCOPE: Final = eval_caller().scope
 _NO_WEIGHTS: Final = Weights({}, {}, 0.0, {}, 0.0)
 
 UnitKey: TypeAlias = tuple[str, int]

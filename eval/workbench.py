@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.access.callers import Caller
 from app.answering.profiles import ProfileStore
 from app.answering.service import AnswerService
 from app.bootstrap import (
@@ -32,10 +33,11 @@ from app.generation.endpoints import Rungs
 from app.home import prepare_home
 from app.settings import Settings
 from eval.baselines import Page
+from eval.callers import eval_caller
 from eval.cases import Dataset, exclude_unfindable
 from eval.quotes import normalised_page
 from indexing.chunking import CHUNKER_VERSION, chunk_document
-from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope, Document
+from indexing.documents import DEFAULT_TENANT, EVERYONE, Document
 from indexing.embedding import Embedder, EmbeddingCache
 from indexing.generations import Generations
 from indexing.planning import Progress, SyncTools
@@ -67,7 +69,7 @@ class Workbench:
     own_settings: Settings
     pages: tuple[Page, ...]
     generation: OpenGeneration
-    scope: AccessScope
+    caller: Caller
     service: AnswerService
     embedder: Embedder
     counter: TokenCounter
@@ -141,7 +143,7 @@ def open_workbench(
             own_settings=own,
             pages=tuple(Page(one.path, one.markdown) for one in documents.values() if one.markdown.strip()),
             generation=generation,
-            scope=AccessScope(DEFAULT_TENANT, generation.labels | {EVERYONE}),
+            caller=eval_caller(generation.labels),
             service=service,
             embedder=embedder,
             counter=tools.counter,

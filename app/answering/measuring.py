@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Final, TypeAlias
 
+from app.access.callers import Caller
 from app.answering.naive_prompt import NaiveBaseline
 from app.answers.answers import Answer
 from app.answers.events import Decision
@@ -120,18 +121,17 @@ class Measuring:
         self._worker: threading.Thread | None = None
         self._stopped = False
 
-    def offer(self, entry_id: str, answer: Answer, query: Query, scope: AccessScope, spender: Spender) -> None:
+    def offer(self, entry_id: str, answer: Answer, query: Query, caller: Caller) -> None:
         """Let an answer be drawn. Takes microseconds, and raises nothing.
 
         Args:
             entry_id: The id of its entry in the ledger.
             answer: As it was given.
             query: What was searched for it.
-            scope: What its asker may read, and so the naive pipeline.
-            spender: Who asked.
+            caller: Who asked: the naive pipeline reads what he may read.
         """
         drawn = int(entry_id[:_ID_DIGITS], 16) < self._share * 16**_ID_DIGITS
-        if not drawn or answer.receipt.notes or spender.surface not in DRAWN_FROM:
+        if not drawn or answer.receipt.notes or caller.payer.surface not in DRAWN_FROM:
             return
         with self._starting:
             if self._stopped:
@@ -140,7 +140,7 @@ class Measuring:
                 self._worker = threading.Thread(target=self._work, name="measuring", daemon=True)
                 self._worker.start()
         try:
-            self._samples.put_nowait(_Sample(entry_id, answer.question, query, scope, self._rung(answer)))
+            self._samples.put_nowait(_Sample(entry_id, answer.question, query, caller.scope, self._rung(answer)))
         except queue.Full:
             _log.debug("Answer %s is not measured: too many wait.", entry_id)
 

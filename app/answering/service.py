@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from app.access.callers import Caller
 from app.access.errors import UnknownLabelError
 from app.answering.audits import Audit, Auditor
 from app.answering.measuring import Measuring
@@ -22,7 +23,6 @@ from app.caching.cache import Hit, Made, as_given
 from app.caching.memory import Known, Memory
 from app.caching.reviews import draft_from
 from app.caching.rules.keys import CacheKeys
-from app.costs.ledger import Spender
 from app.costs.receipts import NaivePrompt, Receipt, Stage, Till
 from app.costs.rungs import Rung
 from app.generation.accounting import UNLIMITED, Account, Accounts, Allowance, Settlement
@@ -46,8 +46,7 @@ class _Asked:
     id: str
     question: Question
     keys: CacheKeys
-    scope: AccessScope
-    spender: Spender
+    caller: Caller
     settings: ContextSettings
     generation: OpenGeneration
     till: Till
@@ -108,46 +107,43 @@ class AnswerService:
         self._searches = searches
         self._turns = turns or nullcontext()
 
-    def ask(self, question: Question, scope: AccessScope, spender: Spender, tell: Listener = nobody) -> Answer:
+    def ask(self, question: Question, caller: Caller, tell: Listener = nobody) -> Answer:
         """Answer a question, or abstain.
 
         Args:
             question: The question, with what came before.
-            scope: What the asker may read.
-            spender: Who pays.
+            caller: Who asks.
             tell: Is told each step, and text as it is written; what it raises ends the answer, after it has been settled.
 
         Raises:
             QuestionError: The question is empty or too long.
             ConversationError: The state of the conversation is empty or too long.
-            UnknownLabelError: The scope names a label that no document carries.
+            UnknownLabelError: The caller has a label that no document carries.
             BudgetExhaustedError: The budget is used up, and nothing that is free answers.
             LedgerError: What the answer cost can be neither written nor kept for later.
             ChunkIndexError: There is no index, or it cannot be opened.
             EmbeddingError: The model cannot be loaded.
             SearchError: The index engine failed.
         """
-        return self._ask(uuid.uuid4().hex, question, scope, spender, Till(), tell, None)
+        return self._ask(uuid.uuid4().hex, question, caller, Till(), tell, None)
 
-    def first_call(self, question: Question, scope: AccessScope, spender: Spender) -> FirstCall | None:
+    def first_call(self, question: Question, caller: Caller) -> FirstCall | None:
         """The call of a model that answering would begin with now; `None` when none would be made. Nothing is billed.
 
         Raises:
             QuestionError, ConversationError, UnknownLabelError, ChunkIndexError, EmbeddingError, SearchError: As `ask`.
         """
-        question, keys, settings = self._admit(question, scope)
+        question, keys, settings = self._admit(question, caller.scope)
         with self._index.lease() as generation:
-            _refuse_unknown_labels(scope, generation)
-            asked = _Asked("", question, keys, scope, spender, settings, generation, Till(), nobody)
+            _refuse_unknown_labels(caller.scope, generation)
+            asked = _Asked("", question, keys, caller, settings, generation, Till(), nobody)
             if self._memory.remembers(asked.keys, generation):
                 return None
             vector, task = self._search(asked)
             near = self._memory.propose(asked.keys, vector, task.evidence, generation)
             return None if near else self._ladder.first_call(task)
 
-    def ask_after_batch(
-        self, answer_id: str, question: Question, scope: AccessScope, spender: Spender, reply: BatchReply | None
-    ) -> Answer:
+    def ask_after_batch(self, answer_id: str, question: Question, caller: Caller, reply: BatchReply | None) -> Answer:
         """Answer a question whose first call went through a provider's batch, under the id that money was set aside for.
 
         The reply is billed in any case, also where the answer takes another way or ends in an error; asking again under the same
@@ -157,10 +153,10 @@ class AnswerService:
         if reply:
             reply.bill(till, self._counter)
         try:
-            return self._ask(answer_id, question, scope, spender, till, nobody, reply)
+            return self._ask(answer_id, question, caller, till, nobody, reply)
         except BaseException:
             about = Settlement(question.text, "", None)
-            with self._accounts.open(answer_id, spender, till, NaivePrompt(0, None), about) as account:
+            with self._accounts.open(answer_id, caller.payer, till, NaivePrompt(0, None), about) as account:
                 account.fail()  # changes nothing when it was settled before it failed
             raise
 
@@ -168,19 +164,18 @@ class AnswerService:
         self,
         answer_id: str,
         question: Question,
-        scope: AccessScope,
-        spender: Spender,
+        caller: Caller,
         till: Till,
         tell: Listener,
         reply: BatchReply | None,
     ) -> Answer:
-        question, keys, settings = self._admit(question, scope)
+        question, keys, settings = self._admit(question, caller.scope)
         with self._index.lease() as generation:
-            _refuse_unknown_labels(scope, generation)
-            asked = _Asked(answer_id, question, keys, scope, spender, settings, generation, till, tell, reply)
+            _refuse_unknown_labels(caller.scope, generation)
+            asked = _Asked(answer_id, question, keys, caller, settings, generation, till, tell, reply)
             give, make = partial(self._give, asked), partial(self._make, asked)
             answer = self._memory.remembered_or_made(asked.keys, generation, give, make)
-        self._measuring.offer(asked.id, answer, asked.keys.query, scope, spender)
+        self._measuring.offer(asked.id, answer, asked.keys.query, caller)
         return answer
 
     def _admit(self, question: Question, scope: AccessScope) -> tuple[Question, CacheKeys, ContextSettings]:
@@ -189,7 +184,7 @@ class AnswerService:
         settings = self._context_settings()
         return question, self._memory.keys(query, scope, settings), settings
 
-    def quick(self, question: Question, scope: AccessScope, spender: Spender) -> bytes | None:
+    def quick(self, question: Question, caller: Caller) -> bytes | None:
         """The bytes of an answer that was given before and still holds, if that can be told without waiting; else `None`.
 
         For an event loop: some microseconds, no thread, nothing raised. A question that cannot be asked has no such answer.
@@ -197,7 +192,7 @@ class AnswerService:
         serving = self._index.settled()
         if serving is None or question.conversation is not None or len(question.text) > self._max_question_characters:
             return None
-        return self._memory.quick(question.text, scope, self._context_settings(), serving, spender)
+        return self._memory.quick(question.text, caller, self._context_settings(), serving)
 
     def keys(self, question: str, scope: AccessScope) -> CacheKeys:
         """What an answer to a question is kept under now, for whoever looks after the cache."""
@@ -239,15 +234,15 @@ class AnswerService:
         till, generation = asked.till, asked.generation
         vector, task = self._search(asked)
         near = self._memory.propose(asked.keys, vector, task.evidence, generation)
-        audit = self._auditor.draw(near, task, asked.spender, self._about(asked)) if near and self._auditor else None
+        audit = self._auditor.draw(near, task, asked.caller.payer, self._about(asked)) if near and self._auditor else None
         if isinstance(near, Hit):
             given = self._give(asked, self._memory.take_up(asked.keys, near, task.evidence, vector))
             self._hand_in(audit)
             return given, None
-        pages = partial(generation.searcher.document_chunks, scope=asked.scope)
+        pages = partial(generation.searcher.document_chunks, scope=asked.caller.scope)
         baseline = self._baseline.measure(asked.question.text, task.evidence.passages, generation.id, pages)
-        calls = Calls(asked.id, asked.spender, self._accounts.ledger, till, self._counter, asked.reply)
-        with self._accounts.open(asked.id, asked.spender, till, baseline, self._about(asked)) as account:
+        calls = Calls(asked.id, asked.caller.payer, self._accounts.ledger, till, self._counter, asked.reply)
+        with self._accounts.open(asked.id, asked.caller.payer, till, baseline, self._about(asked)) as account:
             hit = self._ladder.verify(near, task, calls) if near else None
             if hit:
                 known = self._memory.take_up(asked.keys, hit, task.evidence, vector)
@@ -266,12 +261,12 @@ class AnswerService:
         with ExitStack() as turn:
             with asked.till.free(Stage.EMBED_QUERY):
                 turn.enter_context(self._turns)
-                known = self._searches.get(asked.keys.query, asked.scope, asked.generation.id) if self._searches else None
+                known = self._searches.get(asked.keys.query, asked.caller.scope, asked.generation.id) if self._searches else None
                 vector = known[0] if known else embed_query(asked.keys.query, self._embedder.embed_query)
             with asked.till.free(Stage.SEARCH):
-                found = known[1] if known else asked.generation.retriever.find(asked.keys.query, vector, asked.scope)
+                found = known[1] if known else asked.generation.retriever.find(asked.keys.query, vector, asked.caller.scope)
             if self._searches and not known:
-                self._searches.add(asked.generation.id, asked.scope, vector, found)
+                self._searches.add(asked.generation.id, asked.caller.scope, vector, found)
             return vector, self._task(asked, found, allowance)
 
     def _hand_in(self, audit: Audit | None) -> None:
@@ -281,7 +276,7 @@ class AnswerService:
     def _give(self, asked: _Asked, known: Known) -> Answer:
         """Give an answer that was made before, and write down that it was given."""
         baseline = known.answer.receipt.baseline
-        with self._accounts.open(asked.id, asked.spender, asked.till, baseline, self._about(asked)) as account:
+        with self._accounts.open(asked.id, asked.caller.payer, asked.till, baseline, self._about(asked)) as account:
             return self._write_out(asked, known, account)
 
     @staticmethod
@@ -295,7 +290,7 @@ class AnswerService:
     def _allowance(self, asked: _Asked) -> Allowance:
         # What a batch has set aside draws near a limit by itself, and a reply that is paid for is read in any case.
         free = asked.reply or not self._ladder.has_models
-        return UNLIMITED if free else self._accounts.allowance(asked.spender, asked.till)
+        return UNLIMITED if free else self._accounts.allowance(asked.caller.payer, asked.till)
 
     def _task(self, asked: _Asked, found: Candidates, allowance: Allowance) -> Task:
         with asked.till.free(Stage.CONTEXT):

@@ -3,14 +3,12 @@
 import html
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
-from functools import partial
 from typing import Final, Literal
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from app.access.errors import LabelRefusedError
 from app.answering.service import AnswerService
 from app.api.asking import ASK_PATH, ask_router
 from app.api.callers import Callers
@@ -22,7 +20,6 @@ from app.api.quick import QuickAnswers
 from app.api.readiness import Readiness
 from app.costs.reports import LedgerReader
 from app.jobs.status import Status, StatusShape, status_shape
-from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, AccessScope, parse_labels
 
 _SETTLING_S: Final = 1.0
 """How long a stop waits for answers that end at their next piece of text."""
@@ -45,7 +42,6 @@ class Ready(BaseModel):
 def create_application(
     service: AnswerService,
     read_status: Callable[[], Status],
-    http_labels: tuple[AccessLabel, ...],
     callers: Callers,
     open_ledger: Callable[[], AbstractContextManager[LedgerReader]],
     mark_wrong: Callable[[str], int],
@@ -59,8 +55,7 @@ def create_application(
     Args:
         service: Answers the questions.
         read_status: Says what is indexed.
-        http_labels: The labels that callers may claim; `everyone` is theirs without asking, if it is among them.
-        callers: Says who asks, and so who pays.
+        callers: Says who asks.
         open_ledger: Opens the ledger's reports, which take in what people say of answers.
         mark_wrong: Takes an answer that somebody calls wrong, by its id, out of the cache.
         slots: How many questions are answered at once.
@@ -80,13 +75,12 @@ def create_application(
 
     application = FastAPI(title="Farthing", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     application.state.stop_answers = answers.stop
-    readable = partial(_scope, allowed=http_labels)
-    quick = QuickAnswers(service, readable, callers)
+    quick = QuickAnswers(service, callers)
     application.add_middleware(AskGate, path=ASK_PATH, slots=slots, queue=queue, quick=quick)
     application.add_middleware(AskGate, path=FEEDBACK_PATH, slots=slots, queue=queue)
     application.add_middleware(SafeHeaders)
     install_problem_handlers(application)
-    application.include_router(ask_router(service, readable, callers, answers, readiness))
+    application.include_router(ask_router(service, callers, answers, readiness))
     application.include_router(_state_router(read_status, readiness))
     application.include_router(feedback_router(open_ledger, mark_wrong, callers))
     _add_route_list(application)
@@ -114,17 +108,6 @@ def _state_router(read_status: Callable[[], Status], readiness: Readiness) -> AP
         return Ready()
 
     return router
-
-
-def _scope(claimed: list[str], allowed: tuple[AccessLabel, ...]) -> AccessScope:
-    labels = frozenset(parse_labels(claimed))
-    refused = sorted(labels - set(allowed))
-    if refused:
-        raise LabelRefusedError(
-            f"The label {', '.join(map(repr, refused))} may not be claimed over HTTP. "
-            "Ask without it; the operator decides with the setting access.http_labels."
-        )
-    return AccessScope(DEFAULT_TENANT, (labels | {EVERYONE}) & set(allowed))
 
 
 def _add_route_list(application: FastAPI) -> None:

@@ -1,6 +1,5 @@
 """The route by which questions are answered."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -8,6 +7,7 @@ import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.access.callers import Caller
 from app.answering.service import AnswerService
 from app.answers.answers import Answer, Answered
 from app.answers.events import Listener
@@ -18,10 +18,8 @@ from app.api.errors import problem_responses
 from app.api.open_answers import OpenAnswers
 from app.api.readiness import Readiness
 from app.api.streaming import stream_answer
-from app.costs.ledger import Spender
 from app.costs.pricing import plain_usd
 from app.costs.rungs import Rung
-from indexing.documents import AccessLabel, AccessScope
 
 ASK_PATH: Final = "/v1/ask"
 
@@ -32,7 +30,6 @@ _log = structlog.get_logger("farthing.api")
 
 def ask_router(
     service: AnswerService,
-    readable: Callable[[list[AccessLabel]], AccessScope],
     callers: Callers,
     answers: OpenAnswers,
     readiness: Readiness,
@@ -41,8 +38,7 @@ def ask_router(
 
     Args:
         service: Answers the questions.
-        readable: What a caller who claims these labels may read; raises when he may not claim them.
-        callers: Says who asks, and so who pays.
+        callers: Says who asks.
         answers: Has each question answered in a thread of its own.
         readiness: Says whether questions can be answered.
     """
@@ -52,9 +48,9 @@ def ask_router(
     async def ask(body: AskRequest, request: Request) -> Response | AnswerShape:
         """Answer a question from the documents that the caller may read, with citations and the bill, or abstain."""
         readiness.require()
-        scope, spender = readable(body.labels), callers.spender(request)
+        caller = callers.caller(request, body.labels)
         question = Question(body.question, conversation(body.conversation))
-        answer = answers.begin(partial(_ask, service, question, scope, spender))
+        answer = answers.begin(partial(_ask, service, question, caller))
         if body.stream:
             return await stream_answer(answer, ASK_PATH, explain=body.explain)
         return answer_shape(await answer.result(), explain=body.explain)
@@ -62,8 +58,8 @@ def ask_router(
     return router
 
 
-def _ask(service: AnswerService, question: Question, scope: AccessScope, spender: Spender, tell: Listener) -> Answer:
-    answer = service.ask(question, scope, spender, tell)
+def _ask(service: AnswerService, question: Question, caller: Caller, tell: Listener) -> Answer:
+    answer = service.ask(question, caller, tell)
     rung = answer.rung if isinstance(answer, Answered) else Rung.ABSTAIN
     _log.info("asked", id=answer.id, rung=rung, usd=plain_usd(answer.receipt.cost_usd), ms=round(answer.receipt.ms, 2))
     return answer

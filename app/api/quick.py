@@ -1,6 +1,5 @@
 """The fast path: questions whose answer is known are answered before anything else is done, on the event loop."""
 
-from collections.abc import Callable
 from typing import Final
 
 from pydantic import ValidationError
@@ -12,7 +11,6 @@ from app.answering.service import AnswerService
 from app.answers.questions import Question
 from app.answers.shapes import AskRequest
 from app.api.callers import Callers
-from indexing.documents import AccessLabel, AccessScope
 from indexing.errors import LabelError
 
 _JSON: Final = "application/json"
@@ -21,16 +19,14 @@ _JSON: Final = "application/json"
 class QuickAnswers:
     """Looks a question up. Whatever is not plainly an answer that is known is left to the usual way, faults included."""
 
-    def __init__(self, service: AnswerService, scope: Callable[[list[AccessLabel]], AccessScope], callers: Callers) -> None:
+    def __init__(self, service: AnswerService, callers: Callers) -> None:
         """Put it together.
 
         Args:
             service: Knows answers.
-            scope: What a caller who claims these labels may read; raises when he may not claim them.
-            callers: Says who asks, and so whose hit it is.
+            callers: Says who asks.
         """
         self._service = service
-        self._scope = scope
         self._callers = callers
 
     def __call__(self, body: bytes, scope: Scope) -> bytes | None:
@@ -45,7 +41,7 @@ class QuickAnswers:
         if asked.explain or asked.stream or asked.conversation:
             return None
         try:
-            readable = self._scope(asked.labels)
+            caller = self._callers.caller(request, asked.labels)
         except (LabelError, LabelRefusedError):
             return None
-        return self._service.quick(Question(asked.question), readable, self._callers.spender(request))
+        return self._service.quick(Question(asked.question), caller)

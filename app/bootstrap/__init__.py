@@ -61,8 +61,7 @@ def build_application(settings: Settings, embedder: Embedder | None = None) -> "
     return create_application(
         service=build_service(settings, embedder),
         read_status=partial(read_status, settings),
-        http_labels=settings.access.http_labels,
-        callers=Callers(settings.access.person_header, settings.access.team_header),
+        callers=Callers(settings.access.http_labels, settings.access.person_header, settings.access.team_header),
         open_ledger=partial(open_ledger_reader, settings),
         mark_wrong=partial(mark_wrong, settings),
         slots=settings.server.slots,

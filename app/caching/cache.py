@@ -24,7 +24,6 @@ from app.caching.store import AnswerStore, Mark
 from app.caching.validation import same_versions, why_outdated
 from app.costs.receipts import Receipt, ReceiptLine, Stage
 from app.costs.rungs import Rung
-from indexing.documents import AccessScope
 from indexing.errors import IndexingError
 from retrieval.errors import SearchError
 from retrieval.leasing import OpenGeneration
@@ -346,8 +345,7 @@ class AnswerCache:
         if made.draft is None:
             return ()
         cited = {unit.chunk.document_id for sentence in made.draft.sentences for unit in sentence.units}
-        scope = AccessScope(keys.tenant, frozenset(keys.labels))
-        return digest_documents(made.generation.searcher.document_chunks(sorted(cited), scope))
+        return digest_documents(made.generation.searcher.document_chunks(sorted(cited), keys.scope))
 
 
 def as_given(answer: Answer, question: str, receipt: Receipt, steps: tuple[CacheStep, ...]) -> Answer:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from indexing.documents import AccessLabel
+from app.access.callers import stored_scope
+from indexing.documents import AccessLabel, AccessScope
 
 KEY_BYTES: Final = 32
 """The length of an exact key, and of a same-words key: a SHA-256."""
@@ -108,6 +109,11 @@ class CachedAnswer(AnswerFacts):
     same_words_key: bytes
     vector: bytes
     body: bytes
+
+    @property
+    def scope(self) -> AccessScope:
+        """What whoever it was made for could read."""
+        return stored_scope(self.tenant, self.labels)
 
     @property
     def question_vector(self) -> NDArray[np.float32]:

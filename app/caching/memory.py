@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.access.callers import Caller
 from app.answers.answers import Answer, Answered
 from app.answers.characters import usable_text
 from app.caching.cache import SHARED, AnswerCache, CacheStep, Doubtful, Hit, HitKind, Made
@@ -121,22 +122,22 @@ class Memory:
         """Whether the cache has an answer to just this question, which is neither given nor counted."""
         return self._cache is not None and self._cache.find(keys, generation.id, generation) is not None
 
-    def quick(self, text: str, scope: AccessScope, settings: ContextSettings, serving: str, spender: Spender) -> bytes | None:
+    def quick(self, text: str, caller: Caller, settings: ContextSettings, serving: str) -> bytes | None:
         """The bytes of an exact or same-words hit, counted; `None` without one. Never waits."""
         began = time.perf_counter()
         if self._cache is None or not self._warm:
             return None
-        key, known = (text, scope, self._profile(settings)), self._cache.known()
+        key, known = (text, caller.scope, self._profile(settings)), self._cache.known()
         ready = self._ready.get(key, known, serving) if known else None
         if ready is None:
             question = usable_text(text)
-            hit = self._cache.find(self.keys(Query(question), scope, settings), serving) if question else None
+            hit = self._cache.find(self.keys(Query(question), caller.scope, settings), serving) if question else None
             if hit is None:
                 return None
             ready = Ready(hit, _parts(hit.entry, question))
             if known:
                 self._ready.add(key, known, serving, ready)
-        self._count(ready.hit.entry, ready.hit.kind, spender)
+        self._count(ready.hit.entry, ready.hit.kind, caller.payer)
         ms = b'"ms":%.2f' % ((time.perf_counter() - began) * 1000)
         return ms.join(ready.parts)
 

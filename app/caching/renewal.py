@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
+from app.access.callers import Caller
 from app.access.errors import UnknownLabelError
 from app.answers.answers import Answer
 from app.answers.questions import Question
@@ -87,7 +88,7 @@ def renew(store: TendedStore, generation: OpenGeneration, progress: Progress) ->
             died[reason] += 1
             dead.append(entry.key)
             if stored.hits.count and entry.kind in {EntryKind.ANSWER, EntryKind.PINNED} and not entry.background:
-                lost.append(LostAnswer(entry.question, AccessScope(entry.tenant, frozenset(entry.labels)), stored.hits.count))
+                lost.append(LostAnswer(entry.question, entry.scope, stored.hits.count))
         if len(dead) == _REMOVED_AT_ONCE:
             store.remove(dead)
             dead.clear()
@@ -97,7 +98,7 @@ def renew(store: TendedStore, generation: OpenGeneration, progress: Progress) ->
 
 
 def refresh(
-    ask: Callable[[Question, AccessScope, Spender], Answer], lost: Sequence[LostAnswer], most_usd: Decimal, progress: Progress
+    ask: Callable[[Question, Caller], Answer], lost: Sequence[LostAnswer], most_usd: Decimal, progress: Progress
 ) -> Refreshed:
     """Answer questions afresh, so that the cache has them again.
 
@@ -113,7 +114,7 @@ def refresh(
         if answers and spent >= most_usd:
             return Refreshed(answers, spent, f"${most_usd} are spent (cache.refresh_usd)")
         try:
-            answer = ask(Question(one.question), one.scope, Spender(Surface.BACKGROUND))
+            answer = ask(Question(one.question), Caller(one.scope, Spender(Surface.BACKGROUND)))
         except UnknownLabelError:  # the last page with a label of its readers is gone: nobody can ask it any more
             continue
         except (AnsweringError, CostsError) as error:

@@ -12,7 +12,7 @@ from app.caching.errors import ReviewError
 from app.caching.rules.keys import CacheKeys
 from app.caching.store import TendedStore
 from app.caching.validation import same_versions, why_outdated
-from indexing.documents import AccessScope, Chunk
+from indexing.documents import Chunk
 from retrieval.leasing import OpenGeneration
 from retrieval.passages import ContextUnit, Passage
 
@@ -130,11 +130,6 @@ def why_withheld(entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneratio
     if not same_versions(entry, keys):
         return "it was made with other prompts, models, settings or another profile"
     return None if entry.generation == generation.id else why_outdated(entry, generation)
-
-
-def reader(entry: CachedAnswer) -> AccessScope:
-    """Whom an entry was made for."""
-    return AccessScope(entry.tenant, frozenset(entry.labels))
 
 
 def _with_id(store: TendedStore, answer_id: str) -> Iterator[CachedAnswer]:

@@ -3,7 +3,6 @@
 from app.caching.entries import CachedAnswer, EntryKind
 from app.caching.rules.keys import CacheKeys
 from app.caching.rules.validity import why_changed, why_found_otherwise, why_hidden, why_overtaken
-from indexing.documents import AccessScope
 from retrieval.leasing import OpenGeneration
 from retrieval.passages import Query
 
@@ -32,7 +31,7 @@ def why_outdated(entry: CachedAnswer, generation: OpenGeneration, *, shared: boo
     Raises:
         SearchError: The index engine failed.
     """
-    scope = AccessScope(entry.tenant, frozenset(entry.labels))
+    scope = entry.scope
     changed = why_changed(entry, generation.searcher.document_chunks([document.id for document in entry.documents], scope))
     if changed or entry.kind in {EntryKind.PINNED, EntryKind.WRONG}:
         return changed

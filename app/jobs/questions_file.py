@@ -7,10 +7,11 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from app.access.callers import scope_with
 from app.answers.errors import QuestionError
 from app.answers.questions import Question, admit
 from app.errors import BatchFileError
-from indexing.documents import EVERYONE, AccessLabel, parse_labels
+from indexing.documents import AccessLabel, AccessScope, parse_labels
 from indexing.errors import LabelError
 
 _SHOWN_PROBLEMS: Final = 5
@@ -19,11 +20,11 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class BatchQuestion:
-    """One row: its id, the question as it is asked, and the labels that its asker has."""
+    """One row: its id, the question as it is asked, and what its asker may read."""
 
     id: str
     text: str
-    labels: frozenset[AccessLabel]
+    scope: AccessScope
 
 
 class _Row(BaseModel):
@@ -83,7 +84,7 @@ def _question(line: bytes, number: int, labels: Sequence[AccessLabel], max_chara
         raise BatchFileError("`id`: an id is text that can be printed, or a number; leave it out to use the line's number")
     text = admit(Question(row.question), max_characters).text
     own = labels if row.labels is None else parse_labels(row.labels)
-    return BatchQuestion(identity, text, frozenset({EVERYONE, *own}))
+    return BatchQuestion(identity, text, scope_with(own))
 
 
 def _problem(error: ValidationError) -> str:

@@ -29,8 +29,8 @@ from rich.table import Table
 from app.bootstrap import build_counter, build_embedder, build_generations, build_sources, open_sync_tools
 from app.home import prepare_home
 from app.settings import Settings, load_settings
+from eval.callers import eval_caller
 from eval.json_lines import read_json_lines
-from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope
 from indexing.planning import NoProgress
 from indexing.sync import sync
 from retrieval.candidates import SEARCH_LIMIT
@@ -126,7 +126,7 @@ def engine_milliseconds(settings: Settings, questions: Sequence[str]) -> list[fl
     if current is None:
         sys.exit("the index is gone")
     generation = generations.open(current)
-    scope = AccessScope(DEFAULT_TENANT, frozenset({EVERYONE}))
+    scope = eval_caller().scope
     vectors = [embedder.embed_query(question) for question in questions]
     times: list[float] = []
     for _ in range(2):  # the first round warms up

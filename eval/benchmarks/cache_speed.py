@@ -32,20 +32,18 @@ from app.bootstrap import build_embedder, build_service, build_sources, open_syn
 from app.bootstrap.caching import build_answer_store
 from app.caching.cache import AnswerCache, HitKind, hit_kind
 from app.caching.rules.calibration import Band, Calibration
-from app.costs.ledger import Spender, Surface
 from app.costs.pricing import Price, Usage
 from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.benchmarks.answer_store import make_entries
 from eval.benchmarks.answering import Service, quantile
-from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope
+from eval.callers import eval_caller
 from indexing.embedding import Embedder
 from indexing.planning import NoProgress
 from indexing.sync import sync
 
-_SCOPE: Final = AccessScope(DEFAULT_TENANT, frozenset({EVERYONE}))
-_SPENDER: Final = Spender(Surface.EVAL)
+_CALLER: Final = eval_caller()
 _QUESTIONS: Final = (
     "Where does Farthing keep everything that it writes?",
     "Which access label does a document get when nobody names one?",
@@ -231,7 +229,7 @@ class Stopwatch:
 
 def _ask(service: AnswerService, text: str) -> tuple[Answer, float]:
     began = time.perf_counter()
-    answer = service.ask(Question(text), _SCOPE, _SPENDER)
+    answer = service.ask(Question(text), _CALLER)
     return answer, (time.perf_counter() - began) * 1000
 
 

@@ -29,9 +29,9 @@ from app.answers.answers import Answered
 from app.answers.conversation import Conversation, continue_from, resolve, stands_alone
 from app.answers.questions import Question
 from app.bootstrap import build_counter, build_embedder, build_generations, build_service, build_sources, open_sync_tools
-from app.costs.ledger import Spender, Surface
 from app.home import prepare_home
 from app.settings import Settings, load_settings
+from eval.callers import eval_caller
 from eval.cases import load_dataset
 from eval.followup_cases import (
     OTHER,
@@ -44,7 +44,6 @@ from eval.followup_cases import (
 )
 from eval.quotes import missing_quotes
 from eval.ranking_metrics import first_occurrences, recall_at
-from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope
 from indexing.embedding import Embedder
 from indexing.planning import NoProgress
 from indexing.sync import sync
@@ -58,7 +57,7 @@ from retrieval.weights import shipped_weights
 
 TARGET_SHARE: Final = 0.7
 CUTOFF: Final = 8
-_SCOPE: Final = AccessScope(DEFAULT_TENANT, frozenset({EVERYONE}))
+_CALLER: Final = eval_caller()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +72,13 @@ class Bench:
 
     def retrieve(self, query: Query) -> Evidence:
         """What is found for a query."""
-        return self.generation.retriever.retrieve(query, embed_query(query, self.embedder.embed_query), _SCOPE)
+        return self.generation.retriever.retrieve(query, embed_query(query, self.embedder.embed_query), _CALLER.scope)
 
     def converse(self, questions: Sequence[str]) -> Conversation | None:
         """Ask questions one after the other; the state after the last."""
         state: Conversation | None = None
         for question in questions:
-            answer = self.service.ask(Question(question, state), _SCOPE, Spender(Surface.EVAL))
+            answer = self.service.ask(Question(question, state), _CALLER)
             title, path = "", tuple[str, ...]()
             if isinstance(answer, Answered):
                 title, path = answer.citations[0].title, answer.citations[0].heading_path

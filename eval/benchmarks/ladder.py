@@ -30,7 +30,6 @@ from app.answers.answers import Answer, Answered
 from app.answers.questions import Question
 from app.bootstrap import build_counter, build_prices, build_service
 from app.cli.rendering import dollars
-from app.costs.ledger import Spender, Surface
 from app.costs.pricing import PriceBook
 from app.costs.receipts import Receipt
 from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
@@ -90,7 +89,7 @@ def ask_farthing(bench: Workbench, rungs: Rungs) -> list[Result]:
     service = build_service(bench.own_settings, bench.embedder, lambda: bench.context_settings, rungs, bench.ledger)
     with closing(service):
         service.warm_up()
-        answers = [service.ask(Question(case.question), bench.scope, Spender(Surface.EVAL)) for case in bench.dataset.cases]
+        answers = [service.ask(Question(case.question), bench.caller) for case in bench.dataset.cases]
     return [_result(case, answer) for case, answer in zip(bench.dataset.cases, answers, strict=True)]
 
 

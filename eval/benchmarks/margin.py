@@ -80,7 +80,7 @@ def as_they_stand(bench: Workbench) -> Iterator[Labelled]:
     for case in bench.dataset.cases:
         if case.answerable:
             vector = bench.embedder.embed_query(case.question)
-            found = bench.generation.retriever.find(Query(case.question), vector, bench.scope)
+            found = bench.generation.retriever.find(Query(case.question), vector, bench.caller.scope)
             yield Labelled(case.id, case.question, tuple(map(normalised_quote, case.quotes)), found)
 
 

@@ -35,7 +35,7 @@ _FUSED: Final = Weights({"fused": 1.0}, {}, 0.0, {}, 0.0)
 
 def fused_passages(bench: Workbench, asked: Asked) -> Sequence[Passage]:
     """The same candidates in the order of reciprocal rank fusion."""
-    found = bench.generation.retriever.find(Query(asked.case.question), asked.vector, bench.scope)
+    found = bench.generation.retriever.find(Query(asked.case.question), asked.vector, bench.caller.scope)
     return rank_candidates(found.terms, found.candidates, found.analysed, _FUSED)
 
 

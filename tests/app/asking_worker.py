@@ -7,6 +7,7 @@ import threading
 from decimal import Decimal
 from pathlib import Path
 
+from app.access.callers import Caller
 from app.answers.questions import Question
 from app.bootstrap import build_service
 from app.costs.ledger import Spender, Surface
@@ -46,7 +47,7 @@ def ask_for_ever(settings: Settings, name: str, receipts: Path) -> None:
     def ask(client: int) -> None:
         for number in itertools.count(client):
             question = Question(f"How many days of paid leave has everybody, by rule {name} number {number}?", None)
-            given = service.ask(question, scope, Spender(Surface.HTTP, person=f"client{client}"))
+            given = service.ask(question, Caller(scope, Spender(Surface.HTTP, person=f"client{client}")))
             line = json.dumps({"id": given.id, "usd": str(given.receipt.cost_usd)})
             os.write(descriptor, line.encode() + b"\n")
 

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
+from app.access.callers import stored_scope
 from app.caching.rules.wording import exact_key, same_words_key
 from indexing.documents import AccessLabel, AccessScope
 from retrieval.passages import Query
@@ -27,6 +28,11 @@ class CacheKeys:
     versions: Versions
     exact: bytes
     same_words: bytes
+
+    @property
+    def scope(self) -> AccessScope:
+        """What the reader may read."""
+        return stored_scope(self.tenant, self.labels)
 
 
 def make_keys(query: Query, scope: AccessScope, versions: Versions) -> CacheKeys:

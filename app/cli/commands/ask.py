@@ -3,7 +3,6 @@
 import logging
 import sys
 from contextlib import nullcontext
-from getpass import getuser
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,17 +16,16 @@ from app.answers.questions import Question, admit
 from app.answers.shapes import AnswerShape, CitationShape, ReceiptLineShape, ReceiptShape, answer_shape
 from app.bootstrap import build_counter, build_service
 from app.cli import OK, PARTLY
+from app.cli.callers import local_caller
 from app.cli.rendering import console, dollars, printable, table
-from app.costs.ledger import Spender, Surface
 from app.errors import AppError
 from app.settings import load_settings
-from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope, parse_labels
 
 
 def run(text: str, labels: tuple[str, ...], after: Path | None, *, explain: bool, as_json: bool) -> int:
     """Answer one question, a follow-up when it comes `after` an answer; the exit status says whether it was answered."""
     settings = load_settings()
-    scope = AccessScope(DEFAULT_TENANT, frozenset({EVERYONE, *parse_labels(labels)}))
+    caller = local_caller(labels)
     question = Question(text, _read_conversation(after) if after else None)
     # Before anything heavy is imported: a question that will be refused should not wait for the model.
     admit(question, settings.answering.max_question_characters)
@@ -37,7 +35,7 @@ def run(text: str, labels: tuple[str, ...], after: Path | None, *, explain: bool
     try:
         service.warm_up()  # opening and loading are not this answer's doing, and not on its receipt
         with _Draft(out) if out.is_terminal and not as_json else nullcontext(nobody) as tell:
-            answer = service.ask(question, scope, Spender(Surface.COMMAND_LINE, person=getuser()), tell)
+            answer = service.ask(question, caller, tell)
     finally:
         service.close()
     shape = answer_shape(answer, explain=explain, local=True)

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from getpass import getuser
 from pathlib import Path
 from typing import Final
 
@@ -14,18 +13,19 @@ from app.answers.answers import Answer
 from app.answers.questions import Question
 from app.bootstrap import build_ledger, build_rungs, build_service
 from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli.callers import local_caller
 from app.cli.commands.provider_batch import ProviderRun, open_batch
 from app.cli.figures import amount, counted
 from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, printable
-from app.costs.ledger import Spender, Surface
+from app.costs.ledger import Surface
 from app.errors import CommandError
 from app.jobs.answers_file import AnswersFile
 from app.jobs.batch import Ask, Batch, Tally
 from app.jobs.provider_batch import record_file
 from app.jobs.questions_file import BatchQuestion, read_questions
 from app.settings import Settings, load_settings
-from indexing.documents import DEFAULT_TENANT, AccessScope, parse_labels
+from indexing.documents import parse_labels
 
 _PHASE: Final = "ask"
 _PHASES: Final = {"prepare": "preparing", "provider": "waiting for the provider", _PHASE: "asking"}
@@ -77,11 +77,11 @@ def _same(file: Path, out: Path) -> bool:
 
 
 def _ask(settings: Settings, questions: Sequence[BatchQuestion], answers: AnswersFile, pace: _Pace) -> Tally:
-    spender = Spender(Surface.BATCH, person=getuser())
+    caller = local_caller(surface=Surface.BATCH)
     service = build_service(settings)
 
     def ask(question: BatchQuestion) -> Answer:
-        return service.ask(Question(question.text), AccessScope(DEFAULT_TENANT, question.labels), spender)
+        return service.ask(Question(question.text), caller.reading(question.scope))
 
     try:
         service.warm_up()
@@ -95,7 +95,7 @@ def _ask(settings: Settings, questions: Sequence[BatchQuestion], answers: Answer
 def _ask_provider(
     settings: Settings, questions: Sequence[BatchQuestion], answers: AnswersFile, pace: _Pace, record: Path
 ) -> Tally:
-    spender, rungs = Spender(Surface.BATCH, person=getuser()), build_rungs(settings)
+    caller, rungs = local_caller(surface=Surface.BATCH), build_rungs(settings)
     with closing(build_ledger(settings)) as ledger:
         provider = open_batch(rungs, record, ledger)
         service = build_service(settings, rungs=rungs, ledger=ledger)
@@ -106,7 +106,7 @@ def _ask_provider(
                 def ask_all(rows: Sequence[BatchQuestion], ask: Callable[[BatchQuestion], Answer], tally: Tally) -> Tally:
                     return pace.batch(ask, answers, bar, len(rows)).run(rows, tally)
 
-                return ProviderRun(service, provider, spender, bar.update, ask_all).run(questions)
+                return ProviderRun(service, provider, caller, bar.update, ask_all).run(questions)
         finally:
             service.close()
 

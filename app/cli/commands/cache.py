@@ -14,10 +14,11 @@ from rich.console import Console
 from rich.text import Text
 
 from app import bootstrap
+from app.access.callers import scope_with
 from app.answers.answers import Abstention, Answered
 from app.answers.codec import JsonAnswers
 from app.caching.entries import CachedAnswer, EntryKind
-from app.caching.reviews import pin, reader, why_withheld
+from app.caching.reviews import pin, why_withheld
 from app.caching.selecting import Selection, drop
 from app.caching.store import StoredAnswer, TendedStore
 from app.cli import OK, PARTLY
@@ -26,7 +27,7 @@ from app.cli.since import parse_since
 from app.costs.pricing import plain_usd
 from app.errors import CommandError
 from app.settings import load_settings
-from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope, parse_labels
+from indexing.documents import parse_labels
 
 _CODEC: Final = JsonAnswers()
 _SHORTEST_ID: Final = 8
@@ -40,7 +41,7 @@ def run_show(question_or_id: str, *, as_json: bool) -> int:
     if not found:
         raise CommandError(f"Nothing is kept for {question_or_id!r}. `farthing cache stats` lists the most asked questions.")
     with bootstrap.open_inspection(settings) as (service, generation):
-        withheld = [why_withheld(one, service.keys(one.question, reader(one)), generation) for one in found]
+        withheld = [why_withheld(one, service.keys(one.question, one.scope), generation) for one in found]
     shown = [_shape(entry, why) for entry, why in zip(found, withheld, strict=True)]
     if as_json:
         print(json.dumps(shown, ensure_ascii=False))
@@ -86,7 +87,7 @@ def run_pin(question_or_id: str, answer: Path | None, labels: tuple[str, ...], *
     settings = load_settings()
     text = None if answer is None else _read(answer)
     reviewed = _answer(text, answer) if text is not None and text.lstrip().startswith("{") else None
-    scope = AccessScope(DEFAULT_TENANT, frozenset(parse_labels(labels)) | {EVERYONE})
+    scope = scope_with(parse_labels(labels))
     if reviewed is not None:
         with bootstrap.open_answers(settings) as store:
             by_id = _with_id(list(store.entries()), question_or_id)

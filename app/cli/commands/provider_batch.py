@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from app.access.callers import Caller
 from app.answering.service import AnswerService
 from app.answers.answers import Answer
 from app.answers.questions import Question
 from app.cli.rendering import complain
-from app.costs.ledger import Ledger, Spender
+from app.costs.ledger import Ledger
 from app.errors import AnsweringError, CommandError
 from app.generation.calls import FirstCall
 from app.generation.endpoints import Rungs
 from app.jobs.batch import Tally
 from app.jobs.provider_batch import MOST_BYTES, MOST_CALLS, ProviderBatch, RowReply
 from app.jobs.questions_file import BatchQuestion
-from indexing.documents import DEFAULT_TENANT, AccessScope
 from retrieval.errors import RetrievalError
 
 AskAll = Callable[[Sequence[BatchQuestion], Callable[[BatchQuestion], Answer], Tally], Tally]
@@ -47,14 +47,14 @@ class ProviderRun:
         self,
         service: AnswerService,
         batch: ProviderBatch,
-        spender: Spender,
+        caller: Caller,
         tell: Callable[[str, int, int], None],
         ask_all: AskAll,
     ) -> None:
         """Put a run together. `tell` is told a phase, and how many of how many are done; `ask_all` asks rows."""
         self._service = service
         self._batch = batch
-        self._spender = spender
+        self._caller = caller
         self._tell = tell
         self._ask_all = ask_all
         self._taught = False
@@ -83,10 +83,10 @@ class ProviderRun:
             free += self._teacher(calls)
             self._ask(free, {}, begun, tally)
             if calls and not tally.interrupted and not tally.held_back:
-                tally.held_back = self._batch.open(calls, self._spender)
+                tally.held_back = self._batch.open(calls, self._caller.payer)
         if not self._batch.is_open or tally.interrupted:
             return begun
-        if not self._batch.hand_in(self._spender):
+        if not self._batch.hand_in(self._caller.payer):
             return begun
         problem = self._batch.wait(lambda done, total: self._tell("provider", done, total)).problem
         if problem:
@@ -106,7 +106,7 @@ class ProviderRun:
         for number, question in enumerate(left, start=1):
             self._tell("prepare", number, len(left))
             try:
-                call = self._service.first_call(Question(question.text), _scope(question), self._spender)
+                call = self._service.first_call(Question(question.text), self._caller.reading(question.scope))
             except (AnsweringError, RetrievalError):  # asking it says what is wrong
                 call = None
             if call is None:
@@ -134,13 +134,9 @@ class ProviderRun:
     ) -> None:
         def ask(question: BatchQuestion) -> Answer:
             begun.add(question.id)
-            about = Question(question.text), _scope(question), self._spender
+            about = Question(question.text), self._caller.reading(question.scope)
             reply = replies.get((question.id, question.text))
             return self._service.ask_after_batch(reply.answer_id, *about, reply.reply) if reply else self._service.ask(*about)
 
         if questions:
             self._ask_all(questions, ask, tally)
-
-
-def _scope(question: BatchQuestion) -> AccessScope:
-    return AccessScope(DEFAULT_TENANT, question.labels)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.access.callers import Caller
 from app.answering.measuring import Measuring
 from app.answering.naive_prompt import NaiveBaseline
 from app.answering.service import AnswerService
@@ -207,14 +208,14 @@ class Desk:
         )
 
     def ask(self, text: str, *labels: str, conversation: Conversation | None = None, person: str | None = None) -> Answer:
-        return self.service.ask(Question(text, conversation), scope(*labels), Spender(Surface.HTTP, person))
+        return self.service.ask(Question(text, conversation), Caller(scope(*labels), Spender(Surface.HTTP, person)))
 
     def quick(self, text: str, *labels: str, conversation: Conversation | None = None) -> dict[str, Any] | None:
         found = self.quick_bytes(text, *labels, conversation=conversation)
         return json.loads(found) if found is not None else None
 
     def quick_bytes(self, text: str, *labels: str, conversation: Conversation | None = None) -> bytes | None:
-        return self.service.quick(Question(text, conversation), scope(*labels), Spender(Surface.HTTP, "ada"))
+        return self.service.quick(Question(text, conversation), Caller(scope(*labels), Spender(Surface.HTTP, "ada")))
 
     def computed(self, text: str, *labels: str, **more: Any) -> bool:
         """Ask, and say whether the question had to be searched for."""

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from app.access.callers import Caller
 from app.answering.measuring import Measuring, NaiveText
 from app.answers.answers import Abstention, Answer, Answered
 from app.answers.events import Decision, Step
@@ -29,8 +30,8 @@ from tests.fakes.tokens import FakeTokenCounter
 
 COUNTER = FakeTokenCounter()
 PRICE = Price(Decimal(1), Decimal(10))
-ASKER = Spender(Surface.HTTP, "ada", "sales")
 SCOPE = AccessScope("default", frozenset({"hr"}))
+ASKER = Caller(SCOPE, Spender(Surface.HTTP, "ada", "sales"))
 LOWEST, HIGHEST = "0" * 32, "f" * 32
 
 
@@ -87,7 +88,7 @@ def entry_of(ledger: FakeLedger) -> Entry:
 
 def test_the_naive_prompt_is_sent_in_the_askers_rights_and_billed_apart(bench: Bench, ledger: FakeLedger) -> None:
     with bench.measuring() as measuring:
-        measuring.offer(LOWEST, answer(), Query("How many days?", "leave"), SCOPE, ASKER)
+        measuring.offer(LOWEST, answer(), Query("How many days?", "leave"), ASKER)
     assert bench.asked == [(Query("How many days?", "leave"), SCOPE)]
     assert bench.small.prompts == [Prompt("", "Context: How many days?", wants_json=False)]
     entry = entry_of(ledger)
@@ -102,7 +103,7 @@ def test_the_naive_prompt_is_sent_in_the_askers_rights_and_billed_apart(bench: B
 def test_the_pair_is_read_by_the_reports(bench: Bench, ledger: FakeLedger) -> None:
     ledger.settle(build_entry([paid_line("0.25")], id=LOWEST, at=datetime.now(UTC)))
     with bench.measuring() as measuring:
-        measuring.offer(LOWEST, answer(), Query("How many days?"), SCOPE, ASKER)
+        measuring.offer(LOWEST, answer(), Query("How many days?"), ASKER)
     naive = ledger.written[f"{LOWEST}-measured"].receipt.cost_usd
     long_ago, far_off = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
     assert ledger.measured_pairs(long_ago, far_off) == [MeasuredPair(LOWEST, Decimal("0.25"), naive)]
@@ -121,7 +122,7 @@ def test_the_pair_is_read_by_the_reports(bench: Bench, ledger: FakeLedger) -> No
 )
 def test_the_model_is_that_of_the_answers_rung(bench: Bench, ledger: FakeLedger, given: Answer, model: str) -> None:
     with bench.measuring() as measuring:
-        measuring.offer(LOWEST, given, Query("How many days?"), SCOPE, ASKER)
+        measuring.offer(LOWEST, given, Query("How many days?"), ASKER)
     assert entry_of(ledger).receipt.lines[0].model == model
 
 
@@ -139,13 +140,13 @@ def test_the_model_is_that_of_the_answers_rung(bench: Bench, ledger: FakeLedger,
 )
 def test_what_is_not_drawn_is_left_alone(bench: Bench, share: float, identity: str, given: Answer, surface: Surface) -> None:
     with bench.measuring(share) as measuring:
-        measuring.offer(identity, given, Query("How many days?"), SCOPE, Spender(surface))
+        measuring.offer(identity, given, Query("How many days?"), Caller(SCOPE, Spender(surface)))
     assert bench.asked == []
 
 
 def test_everything_is_drawn_with_a_share_of_one(bench: Bench) -> None:
     with bench.measuring(1.0) as measuring:
-        measuring.offer(HIGHEST, answer(), Query("How many days?"), SCOPE, ASKER)
+        measuring.offer(HIGHEST, answer(), Query("How many days?"), ASKER)
     assert len(bench.asked) == 1
 
 
@@ -154,7 +155,7 @@ def test_the_budget_of_its_own_cannot_be_overspent() -> None:
     bench = Bench(ledger)
     with bench.measuring() as measuring:
         for number in range(20):
-            measuring.offer(f"{number:032x}", answer(), Query("How many days?"), SCOPE, ASKER)
+            measuring.offer(f"{number:032x}", answer(), Query("How many days?"), ASKER)
     spent = sum(entry.receipt.cost_usd or 0 for entry in ledger.written.values())
     assert 0 < len(ledger.written) < 20 or spent <= Decimal("0.01")
     assert spent <= Decimal("0.01")
@@ -163,7 +164,7 @@ def test_the_budget_of_its_own_cannot_be_overspent() -> None:
 def test_a_model_without_a_price_is_not_measured(ledger: FakeLedger) -> None:
     bench = Bench(ledger, price=None)
     with bench.measuring() as measuring:
-        measuring.offer(LOWEST, answer(), Query("How many days?"), SCOPE, ASKER)
+        measuring.offer(LOWEST, answer(), Query("How many days?"), ASKER)
     assert bench.small.prompts == []
     assert ledger.written == {}
 
@@ -177,7 +178,7 @@ def test_a_call_that_fails_is_billed_and_is_no_pair(
 ) -> None:
     bench.small.failures = [failure]
     with bench.measuring() as measuring:
-        measuring.offer(LOWEST, answer(), Query("How many days?"), SCOPE, ASKER)
+        measuring.offer(LOWEST, answer(), Query("How many days?"), ASKER)
     entry = entry_of(ledger)
     assert (entry.rung_path, entry.receipt.output_tokens) == ((), output_tokens)
     spender = Spender(Surface.BACKGROUND, key=MEASURING_KEY)
@@ -189,11 +190,11 @@ def test_a_call_that_fails_is_billed_and_is_no_pair(
 def test_a_search_that_fails_does_not_stop_the_next_one(bench: Bench) -> None:
     bench.failure = SearchError("The index did not answer.")
     with bench.measuring() as measuring:
-        measuring.offer(LOWEST, answer(), Query("one"), SCOPE, ASKER)
+        measuring.offer(LOWEST, answer(), Query("one"), ASKER)
         while not bench.asked:
             time.sleep(0.005)
         bench.failure = None
-        measuring.offer(HIGHEST, answer(), Query("two"), SCOPE, ASKER)
+        measuring.offer(HIGHEST, answer(), Query("two"), ASKER)
     assert len(bench.small.prompts) == 1
 
 
@@ -209,7 +210,7 @@ def test_who_asks_never_waits_and_the_end_drops_what_waits(bench: Bench, ledger:
     measuring = Measuring(1.0, bench.write, bench.rungs, ledger, "p1", COUNTER)
     began = time.monotonic()
     for number in range(100):
-        measuring.offer(f"{number:032x}", answer(), Query("How many days?"), SCOPE, ASKER)
+        measuring.offer(f"{number:032x}", answer(), Query("How many days?"), ASKER)
     assert time.monotonic() - began < 2
     assert entered.wait(10)
     closing: Callable[[], None] = measuring.close
@@ -219,7 +220,7 @@ def test_who_asks_never_waits_and_the_end_drops_what_waits(bench: Bench, ledger:
     closer.join(10)
     assert not closer.is_alive()
     assert 1 <= len(ledger.written) <= 34  # the one in flight, and at most what waited
-    measuring.offer(HIGHEST, answer(), Query("too late"), SCOPE, ASKER)
+    measuring.offer(HIGHEST, answer(), Query("too late"), ASKER)
     assert f"{HIGHEST}-measured" not in ledger.written
 
 
@@ -227,12 +228,12 @@ def test_without_models_there_is_nothing_to_measure(ledger: FakeLedger) -> None:
     bench = Bench(ledger)
     bench.rungs = Rungs()
     with bench.measuring() as measuring:
-        measuring.offer(LOWEST, answer("extractive"), Query("How many days?"), SCOPE, ASKER)
+        measuring.offer(LOWEST, answer("extractive"), Query("How many days?"), ASKER)
     assert bench.asked == []
 
 
 def test_a_strong_model_alone_is_asked(bench: Bench, ledger: FakeLedger) -> None:
     bench.rungs = Rungs((), bench.rungs.strong)
     with bench.measuring() as measuring:
-        measuring.offer(LOWEST, answer("extractive"), Query("How many days?"), SCOPE, ASKER)
+        measuring.offer(LOWEST, answer("extractive"), Query("How many days?"), ASKER)
     assert entry_of(ledger).receipt.lines[0].model == "max"

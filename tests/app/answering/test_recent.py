@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app.access.callers import Caller
 from app.answering.recent import Recent, RecentSearches
 from app.answering.service import AnswerService
 from app.answers.questions import Question
@@ -88,15 +89,15 @@ def test_an_uncached_repeat_pays_no_search_until_the_index_changes(
     index: Index, service: AnswerService, settings: Settings, searched: list[str]
 ) -> None:
     index()
-    first = service.ask(QUESTION, SCOPE, Spender(Surface.HTTP))
+    first = service.ask(QUESTION, Caller(SCOPE, Spender(Surface.HTTP)))
     forget_answers(settings)
-    again = service.ask(QUESTION, SCOPE, Spender(Surface.BATCH))
+    again = service.ask(QUESTION, Caller(SCOPE, Spender(Surface.BATCH)))
     assert searched == [QUESTION.text]
     assert again.id != first.id, "it was answered afresh"
     index({"leave.md": "# Leave\n\nEverybody has 30 days of paid leave.\n"})
     service._index._check_at = 0.0  # half a second has passed
     forget_answers(settings)
-    changed = service.ask(QUESTION, SCOPE, Spender(Surface.HTTP))
+    changed = service.ask(QUESTION, Caller(SCOPE, Spender(Surface.HTTP)))
     assert len(searched) == 2
     assert "30 days" in getattr(changed, "text", "")
 

@@ -50,7 +50,7 @@ def client(ledger: NotingLedger, marked: list[str]) -> TestClient:
 
     application = FastAPI()
     install_problem_handlers(application)
-    application.include_router(feedback_router(lambda: nullcontext(ledger), mark_wrong, Callers("x-person", "")))
+    application.include_router(feedback_router(lambda: nullcontext(ledger), mark_wrong, Callers((), "x-person", "")))
     return TestClient(application, raise_server_exceptions=False)
 
 

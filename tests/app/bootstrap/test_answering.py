@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.access.callers import Caller
 from app.answers.questions import Question
 from app.bootstrap import answering, build_service
 from app.costs.ledger import Spender, Surface
@@ -46,7 +47,7 @@ def test_only_searches_in_this_process_take_turns(
     service = build_service(own, embedder, ledger=FakeLedger())
 
     def ask(number: int) -> None:
-        service.ask(Question(f"How many days of leave has person {number}?"), scope(), Spender(Surface.HTTP))
+        service.ask(Question(f"How many days of leave has person {number}?"), Caller(scope(), Spender(Surface.HTTP)))
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(ask, range(3)))

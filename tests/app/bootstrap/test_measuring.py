@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from app.access.callers import Caller
 from app.answers.questions import Question
 from app.bootstrap import build_service
 from app.costs.ledger import Spender, Surface
@@ -39,7 +40,7 @@ def test_the_naive_prompt_holds_what_the_asker_may_read(
     measured = load_settings(home=settings.home, measuring={"share": 1.0, "usd_per_day": "1"})
     service = build_service(measured, embedder, rungs=rungs, ledger=ledger)
     question = Question("How many days of paid leave does everybody have?")
-    answer = service.ask(question, AccessScope("default", labels), Spender(Surface.HTTP, "ada"))
+    answer = service.ask(question, Caller(AccessScope("default", labels), Spender(Surface.HTTP, "ada")))
     deadline = time.monotonic() + 10
     while not any(identity.endswith(SUFFIX) for identity in ledger.written) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.access.callers import Caller
 from app.adapters.disk_answer_store import DiskAnswerStore
 from app.answering.service import AnswerService
 from app.answers.answers import Answered
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("best_unit_answers")
 Index = Callable[..., SyncReport]
 
 SCOPE = AccessScope("default", frozenset({EVERYONE}))
+ASKER = Caller(SCOPE, Spender(Surface.COMMAND_LINE))
 LEAVE, HOTEL = "How many days of paid leave?", "What may a hotel cost a night?"
 CHANGED = {
     "leave.md": "# Leave\n\nEverybody has 30 days of paid leave.\n",
@@ -41,7 +43,7 @@ CANARY = "The quokka-4711 allowance is 88 euros a month."
 
 def ask(service: AnswerService, question: str) -> Answered:
     service._index._check_at = 0.0  # half a second has passed, so that it looks for a new generation
-    answer = service.ask(Question(question), SCOPE, Spender(Surface.COMMAND_LINE))
+    answer = service.ask(Question(question), ASKER)
     assert isinstance(answer, Answered)
     return answer
 
@@ -145,7 +147,7 @@ def test_that_there_was_no_answer_is_forgotten_with_the_index_that_had_none(
 ) -> None:
     monkeypatch.setattr("app.ladder.climb.extract", lambda *_: None)
     index()
-    service.ask(Question(LEAVE), SCOPE, Spender(Surface.COMMAND_LINE))
+    service.ask(Question(LEAVE), ASKER)
     index({"new.md": "# New\n\nSomething else.\n"})
     renewal = renew()
     assert renewal is not None
@@ -216,7 +218,7 @@ def test_what_an_earlier_index_said_is_not_kept_once_there_is_a_newer_one(
     ask(service, LEAVE)
     index({"travel.md": None})
     renew()
-    late = service.ask(Question(HOTEL), SCOPE, Spender(Surface.COMMAND_LINE))
+    late = service.ask(Question(HOTEL), ASKER)
     assert isinstance(late, Answered)
     assert "140 euros" in late.text, "it began before the page was gone"
     assert HOTEL not in kept(store)
@@ -230,11 +232,11 @@ def test_refreshing_ends_with_its_money(index: Index, service: AnswerService) ->
     index()
     asked = []
 
-    def paid(question: Question, scope: AccessScope, spender: Spender) -> Answered:
-        asked.append(spender.surface)
+    def paid(question: Question, caller: Caller) -> Answered:
+        asked.append(caller.payer.surface)
         answer = ask(service, question.text)
         line = replace(answer.receipt.lines[0], cost_usd=Decimal("0.06"))
-        assert scope == SCOPE
+        assert caller.scope == SCOPE
         return replace(answer, receipt=replace(answer.receipt, lines=(line,)))
 
     done = refresh(paid, LOST, Decimal("0.05"), NoProgress())
@@ -251,7 +253,7 @@ def test_a_question_whose_readers_are_gone_does_not_end_the_refreshing(index: In
 def test_refreshing_ends_at_an_unknown_cost_and_at_a_refusal(index: Index, service: AnswerService) -> None:
     index()
 
-    def unpriced(question: Question, _: AccessScope, __: Spender) -> Answered:
+    def unpriced(question: Question, _: Caller) -> Answered:
         answer = ask(service, question.text)
         line = replace(answer.receipt.lines[0], cost_usd=None)
         return replace(answer, receipt=replace(answer.receipt, lines=(line,)))

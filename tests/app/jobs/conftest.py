@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from app.access.callers import scope_with
 from app.answers.answers import Abstention, Answer, Answered
 from app.answers.events import Step
 from app.costs.receipts import NaivePrompt, Receipt
@@ -30,4 +31,4 @@ def make_answer() -> MakeAnswer:
 
 @pytest.fixture
 def questions() -> list[BatchQuestion]:
-    return [BatchQuestion(f"q{number}", f"Question {number}?", frozenset({"everyone"})) for number in range(10)]
+    return [BatchQuestion(f"q{number}", f"Question {number}?", scope_with([])) for number in range(10)]

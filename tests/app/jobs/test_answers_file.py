@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from app.access.callers import scope_with
 from app.errors import BatchFileError
 from app.jobs.answers_file import AnswersFile
 from app.jobs.questions_file import BatchQuestion
 from tests.app.jobs.conftest import MakeAnswer
 
-WHO = BatchQuestion("a", "Who?", frozenset({"everyone"}))
-WHEN = BatchQuestion("b", "When?", frozenset({"everyone"}))
+WHO = BatchQuestion("a", "Who?", scope_with([]))
+WHEN = BatchQuestion("b", "When?", scope_with([]))
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_file_of_something_else_is_refused_and_left_as_it_is(path: Path, conte
 
 def test_an_answer_to_another_question_with_the_same_id_is_refused(begun: Path) -> None:
     with AnswersFile(begun) as answers, pytest.raises(BatchFileError, match="another question with the id 'a'"):
-        answers.has(BatchQuestion("a", "Whom?", frozenset()))
+        answers.has(BatchQuestion("a", "Whom?", scope_with([])))
 
 
 def test_only_one_run_writes_it(begun: Path) -> None:
@@ -113,7 +114,7 @@ from tests.app.jobs.conftest import build_answer
 
 with AnswersFile(Path(sys.argv[1])) as answers:
     for number in range(1_000_000):
-        question = BatchQuestion(f"q{number}", "Who?", frozenset())
+        question = BatchQuestion(f"q{number}", "Who?", scope_with([]))
         if not answers.has(question):
             answers.append(question, build_answer(question))
             print(number, flush=True)
@@ -132,6 +133,6 @@ def test_a_run_that_is_killed_loses_nothing_that_it_reported(path: Path) -> None
             lines = [line for line in run.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
         reported = int(lines[-1]) if lines else first
         with AnswersFile(path) as answers:
-            assert all(answers.has(BatchQuestion(f"q{number}", "Who?", frozenset())) for number in range(reported + 1))
+            assert all(answers.has(BatchQuestion(f"q{number}", "Who?", scope_with([]))) for number in range(reported + 1))
         ids = [json.loads(line)["question_id"] for line in path.read_text().splitlines()]
         assert ids == [f"q{number}" for number in range(len(ids))]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.access.callers import scope_with
 from app.errors import BatchFileError
 from app.jobs.questions_file import BatchQuestion, read_questions
 
@@ -23,9 +24,9 @@ def test_rows_have_ids_and_labels_of_their_own_or_the_line_and_those_of_the_comm
     file.write_bytes(b"\xef\xbb\xbf" + b"\n\n".join(json.dumps(row).encode() for row in rows) + b"\r\n")
 
     assert read_questions(file, ["staff"], 100) == [
-        BatchQuestion("1", "How  much?", frozenset({"everyone", "staff"})),
-        BatchQuestion("b", "Who?", frozenset({"everyone", "hr"})),
-        BatchQuestion("7", "When?", frozenset({"everyone"})),
+        BatchQuestion("1", "How  much?", scope_with(["staff"])),
+        BatchQuestion("b", "Who?", scope_with(["hr"])),
+        BatchQuestion("7", "When?", scope_with([])),
     ]
 
 

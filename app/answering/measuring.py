@@ -110,7 +110,7 @@ class Measuring:
             prices: The version of the price table.
             counter: Counts the tokens that a provider does not report.
         """
-        self._share = share if rungs.small or rungs.strong else 0.0
+        self._share = share if rungs.cheapest else 0.0
         self._write = write
         self._rungs = rungs
         self._ledger = ledger

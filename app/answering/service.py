@@ -243,7 +243,7 @@ class AnswerService:
         baseline = self._baseline.measure(asked.question.text, task.evidence.passages, generation.id, pages)
         calls = Calls(asked.id, asked.caller.payer, self._accounts.ledger, till, self._counter, asked.reply)
         with self._accounts.open(asked.id, asked.caller.payer, till, baseline, self._about(asked)) as account:
-            hit = self._ladder.verify(near, task, calls) if near else None
+            hit = self._memory.verify(near, task.question, task.allowance.restraint, calls) if near else None
             if hit:
                 known = self._memory.take_up(asked.keys, hit, task.evidence, vector)
                 given = self._write_out(asked, known, account)

@@ -1,10 +1,20 @@
 """Answers as the bytes that HTTP sends, and back: what the answer cache keeps."""
 
+import json
 from decimal import Decimal
+from typing import Final
 
 from app.answers.answers import Abstention, Answer, Answered, Citation, RelatedPage
 from app.answers.shapes import AnswerShape, ReceiptShape, answer_shape
 from app.costs.receipts import NaivePrompt, Receipt, ReceiptLine
+
+_QUESTION: Final = b',"question":'
+_AFTER_QUESTION: Final = b',"outcome":'
+"""What stands around the question in a body. No string in JSON can hold it, since its quotes would be escaped."""
+
+_MS: Final = b'"ms":'
+_UNTIMED: Final = _MS + b"0.0"
+"""How the times of a receipt stand in a body that is kept, until it is given."""
 
 
 class JsonAnswers:
@@ -35,6 +45,13 @@ class JsonAnswers:
             rung=shape.rung,
             groundedness=shape.groundedness or 0.0,
         )
+
+    def parts(self, body: bytes, question: str) -> tuple[bytes, ...]:
+        """The bytes of a kept answer, to another wording of its question, cut where the milliseconds of giving it belong."""
+        head, tail = body[: body.index(_QUESTION)], body[body.index(_AFTER_QUESTION) :]
+        asked = head + _QUESTION + json.dumps(question, ensure_ascii=False).encode() + tail
+        *timed, rest = asked.split(_UNTIMED)
+        return (*(part + _MS for part in timed), rest)
 
 
 def _receipt(shape: ReceiptShape) -> Receipt:

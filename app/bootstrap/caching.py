@@ -101,7 +101,7 @@ def build_memory(
         verifier_wrong_share=settings.cache.verifier_wrong_share if endpoints else None,
     )
     cache = AnswerCache(store, JsonAnswers(), calibration, cache_settings, newest=newest)
-    return Memory(cache, Flights(store if endpoints else None), HitTally(store), book, policy, store.close)
+    return Memory(cache, Flights(store if endpoints else None), HitTally(store), book, policy, store.close, rungs.cheapest)
 
 
 def _release() -> str:

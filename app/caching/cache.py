@@ -114,6 +114,9 @@ class AnswerCodec(Protocol):
     def decode(self, body: bytes) -> Answer:
         """The answer that bytes hold."""
 
+    def parts(self, body: bytes, question: str) -> tuple[bytes, ...]:
+        """The bytes of a kept answer, to another wording of its question, cut where the milliseconds of giving it belong."""
+
 
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
@@ -258,6 +261,10 @@ class AnswerCache:
     def answer(self, entry: CachedAnswer) -> Answer:
         """The answer that an entry holds."""
         return self._codec.decode(entry.body)
+
+    def parts(self, entry: CachedAnswer, question: str) -> tuple[bytes, ...]:
+        """What is sent of an entry to a question as it was asked, as `AnswerCodec.parts`."""
+        return self._codec.parts(entry.body, question)
 
     def _entry(self, keys: CacheKeys, made: Made) -> CachedAnswer:
         answer, now = made.answer, self._clock_s()

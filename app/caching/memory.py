@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +19,12 @@ from app.caching.flights import Flights
 from app.caching.ready import Ready, ReadyAnswers
 from app.caching.rules.keys import CacheKeys, Versions, make_keys
 from app.caching.selecting import HitTally
+from app.caching.verifying import verify
+from app.costs.budgets import Restraint
 from app.costs.hits import HitBook
 from app.costs.ledger import Spender
+from app.generation.calls import Calls
+from app.generation.endpoints import Endpoint
 from app.generation.prompting import prompts_version
 from indexing.documents import AccessScope
 from retrieval.context import ContextSettings
@@ -30,11 +34,6 @@ from retrieval.retriever import Evidence
 
 _WAIT_S: Final = 60.0
 _WRITE_EVERY_S: Final = 1.0
-_MS: Final = b'"ms":0.0'
-"""How the times of a receipt stand in a kept body, until it is given."""
-
-_AFTER_QUESTION: Final = b',"outcome":'
-"""What follows the question in a body. No string in JSON can hold it, since its quotes would be escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class Memory:
         hits: HitBook,
         policy: str,
         close: Callable[[], None],
+        verifiers: Sequence[Endpoint] = (),
     ) -> None:
         """Put it together.
 
@@ -66,6 +66,7 @@ class Memory:
             hits: Counts hits for the ledger.
             policy: The version of everything that makes answers, besides prompts and profile.
             close: Closes the store.
+            verifiers: The endpoints that say whether a cached answer is another question's; without any, none is asked.
         """
         self._cache = cache
         self._flights = flights
@@ -73,6 +74,7 @@ class Memory:
         self._hits = hits
         self._policy = policy
         self._close = close
+        self._verifiers = verifiers
         self._profiles: dict[int, tuple[ContextSettings, str]] = {}
         self._ready = ReadyAnswers()
         self._warm = False
@@ -134,18 +136,23 @@ class Memory:
             hit = self._cache.find(self.keys(Query(question), caller.scope, settings), serving) if question else None
             if hit is None:
                 return None
-            ready = Ready(hit, _parts(hit.entry, question))
+            ready = Ready(hit, self._cache.parts(hit.entry, question))
             if known:
                 self._ready.add(key, known, serving, ready)
         self._count(ready.hit.entry, ready.hit.kind, caller.payer)
-        ms = b'"ms":%.2f' % ((time.perf_counter() - began) * 1000)
-        return ms.join(ready.parts)
+        return (b"%.2f" % ((time.perf_counter() - began) * 1000)).join(ready.parts)
 
     def propose(
         self, keys: CacheKeys, vector: NDArray[np.float32], evidence: Evidence, generation: OpenGeneration
     ) -> Hit | Doubtful | None:
         """A cached answer to a question near in meaning, as `AnswerCache.propose`."""
         return self._cache.propose(keys, vector, evidence, generation) if self._cache else None
+
+    def verify(self, near: Doubtful, question: str, restraint: Restraint, calls: Calls) -> Hit | None:
+        """Have a model say whether a cached answer is also the new question's; `None` unless it does, or may not be asked."""
+        if not self._verifiers or restraint >= Restraint.FREE_ONLY:
+            return None
+        return verify(near, question, self._verifiers, calls)
 
     def take_up(self, keys: CacheKeys, hit: Hit, evidence: Evidence, vector: NDArray[np.float32]) -> Known:
         """Keep a verified hit under its new wording, and give its answer."""
@@ -202,12 +209,6 @@ class Memory:
         if self._tally:
             self._tally.write()
         self._hits.write()
-
-
-def _parts(entry: CachedAnswer, question: str) -> tuple[bytes, ...]:
-    """The body of an entry, with the question as it was asked just now, cut where a time belongs."""
-    head = f'{{"id":{json.dumps(entry.id)},"question":{json.dumps(question, ensure_ascii=False)}'.encode()
-    return tuple((head + entry.body[entry.body.index(_AFTER_QUESTION) :]).split(_MS))
 
 
 def _may_be_shared(answer: Answer) -> bool:

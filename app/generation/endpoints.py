@@ -101,3 +101,8 @@ class Rungs:
 
     small: tuple[Endpoint, ...] = ()
     strong: tuple[Endpoint, ...] = ()
+
+    @property
+    def cheapest(self) -> tuple[Endpoint, ...]:
+        """The endpoints of the cheapest rung that is there; none where none is."""
+        return self.small or self.strong

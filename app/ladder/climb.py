@@ -8,7 +8,6 @@ from typing import Final
 from app.answering.recent import Recent
 from app.answers.answers import Draft, DraftSentence, groundedness
 from app.answers.events import Decision, Listener, Step, TextPiece
-from app.caching.cache import Doubtful, Hit, HitKind
 from app.costs.budgets import Restraint
 from app.costs.errors import BudgetExhaustedError, CostsError
 from app.costs.receipts import Stage, Till
@@ -26,9 +25,7 @@ from app.generation.prompting import (
     prompts_version,
     read_reply,
     read_verdicts,
-    read_yes,
     repair_prompt,
-    verify_prompt,
 )
 from app.grounding import Support
 from app.ladder.checking import CheckedSentence, check_reply, judged, unsure_statements
@@ -45,7 +42,6 @@ from retrieval.selection import WIDE, SelectionSettings
 from retrieval.weights import Weights
 
 _ANSWER_TOKENS: Final = 300
-_VERIFY_TOKENS: Final = 2
 _JUDGE_TOKENS: Final = 16
 _JUDGE_TOKENS_EACH: Final = 4
 _VERDICTS: Final = 2_048
@@ -127,7 +123,7 @@ class Ladder:
     @property
     def has_models(self) -> bool:
         """Whether any rung calls a model."""
-        return bool(self._rungs.small or self._rungs.strong)
+        return bool(self._rungs.cheapest)
 
     def climb(self, task: Task, calls: Calls, till: Till, tell: Listener) -> Climbed:
         """Answer from the evidence, or from nothing.
@@ -154,21 +150,6 @@ class Ladder:
         if not attempts:
             return None
         return FirstCall(CallKind(Stage.GENERATE, attempts[0].rung, _ANSWER_TOKENS), _prompt(task, task.context))
-
-    def verify(self, near: Doubtful, task: Task, calls: Calls) -> Hit | None:
-        """Have the cheapest model say, in one word, whether a cached answer is also the new question's; `None` unless it is."""
-        if not self.has_models or task.allowance.restraint >= Restraint.FREE_ONLY:
-            return None
-        quotes = [citation.quote for citation in near.answer.citations]
-        prompt = verify_prompt(near.entry.question, near.answer.text, quotes, task.question)
-        try:
-            kind = CallKind(Stage.VERIFY, Rung.CACHE, _VERIFY_TOKENS)
-            completion = calls.ask(kind, self._rungs.small or self._rungs.strong, prompt, lambda _: None, lambda *_: None)
-        except (GenerationError, CostsError):
-            return None
-        if not read_yes(completion.text):
-            return None
-        return Hit(near.entry, HitKind.VERIFIED, "a model says that it asks the same as a question before")
 
     def _begin(self, task: Task, verbatim: Draft | None) -> tuple[Route, list[_Attempt]]:
         """The route, and the rungs with models to try; none where the verbatim units are enough, or no model may be asked."""
@@ -200,7 +181,7 @@ class Ladder:
     @property
     def judges(self) -> Sequence[Endpoint]:
         """The endpoints of the cheapest rung, where judging is switched on."""
-        return (self._rungs.small or self._rungs.strong) if self._settings.judge else ()
+        return self._rungs.cheapest if self._settings.judge else ()
 
 
 class _Climb:

@@ -184,7 +184,7 @@ class Desk:
         self.cache = AnswerCache(self.store, JsonAnswers(), lambda: calibration, own)
         self.book = HitBook(self.ledger)
         flights = Flights(self.store if model else None)
-        self.memory = Memory(self.cache, flights, HitTally(self.store), self.book, policy, self.store.close)
+        self.memory = Memory(self.cache, flights, HitTally(self.store), self.book, policy, self.store.close, rungs.cheapest)
         self.accounts = Accounts(self.ledger, RestraintShares(0.8, 0.9, 0.97), "prices")
         self.service = AnswerService(
             index=IndexHandle(self.library, self._fail, check_every_s),

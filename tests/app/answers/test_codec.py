@@ -1,5 +1,6 @@
 """Answers as bytes and back, whatever they hold."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -44,3 +45,15 @@ def test_an_answer_comes_back_as_it_was(answer: Answer) -> None:
 def test_what_holds_no_answer_is_a_value_error(body: bytes) -> None:
     with pytest.raises(ValueError, match="AnswerShape"):
         JsonAnswers().decode(body)
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=["answered", "of unknown cost", "abstained", "without pages"])
+def test_a_kept_answer_is_cut_where_its_question_and_its_times_stand(answer: Answer) -> None:
+    line = ReceiptLine(Stage.CACHE, 0, 0, Decimal(0), 0.0)
+    kept = replace(answer, receipt=Receipt((line,), answer.receipt.baseline, 0.0))
+    codec = JsonAnswers()
+    parts = codec.parts(codec.encode(kept), asked := f"As {QUOTE} was put?")
+    given = codec.decode(b"1.25".join(parts))
+    receipt = replace(kept.receipt, lines=(replace(line, ms=1.25),), ms=1.25)
+    assert given == replace(kept, question=asked, receipt=receipt)
+    assert len(parts) == 3

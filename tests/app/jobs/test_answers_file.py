@@ -108,6 +108,7 @@ def test_a_full_disk_leaves_whole_lines(begun: Path, make_answer: MakeAnswer, mo
 WRITER = """
 import sys
 from pathlib import Path
+from app.access.callers import scope_with
 from app.jobs.answers_file import AnswersFile
 from app.jobs.questions_file import BatchQuestion
 from tests.app.jobs.conftest import build_answer

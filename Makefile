@@ -67,6 +67,7 @@ check: $(STAMP) ## everything that continuous integration checks: format, lint, 
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry --no-ansi .
 	$(BIN)/farthing eval gate
 	$(BIN)/pytest
 
@@ -97,7 +98,7 @@ lock: $(STAMP) ## resolve requirements.lock (to run) and requirements-dev.lock (
 	@cp requirements.lock $(VENV)/runtime.txt
 	@cat requirements.lock requirements-dev.lock > $(VENV)/dev.txt
 	$(COMPILE) --output-file $(VENV)/runtime.txt pyproject.toml
-	$(COMPILE) --extra dev --constraint $(VENV)/runtime.txt --output-file $(VENV)/dev.txt pyproject.toml
+	$(COMPILE) --extra dev --extra workshop --constraint $(VENV)/runtime.txt --output-file $(VENV)/dev.txt pyproject.toml
 	@{ echo "# Written by make lock: what Farthing needs to run, except torch (see the Makefile)."; \
 	  awk '$(WITHOUT_TORCH)' $(VENV)/runtime.txt; } > requirements.lock
 	@{ echo "# Written by make lock: what working on Farthing needs on top of requirements.lock."; \

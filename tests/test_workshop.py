@@ -37,6 +37,7 @@ def test_locks_satisfy_the_project() -> None:
     for wanted, locked in (
         (project["dependencies"], runtime),
         (project["optional-dependencies"]["dev"], runtime | development),
+        (project["optional-dependencies"]["workshop"], runtime | development),
     ):
         for requirement in map(Requirement, wanted):
             if requirement.name != "torch":

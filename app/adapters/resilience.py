@@ -6,9 +6,6 @@ import time
 from typing import Final
 
 import stamina
-from purgatory import SyncCircuitBreakerFactory
-from purgatory.domain.model import CLOSED, HALF_OPENED, OpenedState
-from purgatory.service._sync.circuitbreaker import SyncCircuitBreaker
 
 from app.generation.endpoints import Completion, Generator, Prompt, TextListener
 from app.generation.errors import EndpointGarbledError, EndpointUnavailableError, StreamCutError
@@ -17,6 +14,8 @@ _TRIES: Final = 4
 _FIRST_WAIT_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 1.0
 _JITTER_S: Final = 0.2
+stamina.instrumentation.set_on_retry_hooks([])  # its own would log to standard output, where answers stand
+
 _OF_ITS_HEALTH: Final = (EndpointUnavailableError, EndpointGarbledError, StreamCutError)
 
 
@@ -40,15 +39,9 @@ class ResilientGenerator:
         failures_to_open: int = 5,
         open_s: float = 30.0,
     ) -> None:
-        self._name = name
         self._generator = generator
         self._retry_budget_s = retry_budget_s
-        self._failures_to_open = failures_to_open
-        self._open_s = open_s
-        self._lock = threading.Lock()  # the breaker's own state is not safe to share between threads
-        self._breaker = self._closed_breaker()
-        self._tried_again_at = 0.0
-        self._last_failure = ""
+        self._breaker = _Breaker(name, failures_to_open, open_s)
 
     def generate(self, prompt: Prompt, max_output_tokens: int, on_text: TextListener) -> Completion:
         """Have the model write; raises as the generator within does, and `EndpointUnavailableError` while it is left alone."""
@@ -66,44 +59,61 @@ class ResilientGenerator:
         for attempt in stamina.retry_context(
             pause, _TRIES, None, wait_initial=_FIRST_WAIT_S, wait_max=_LONGEST_WAIT_S, wait_jitter=_JITTER_S
         ):
-            self._enter()  # outside the attempt: an open breaker is not waited for
+            trial = self._breaker.enter()  # outside the attempt: an open breaker is not waited for
             with attempt:
-                return self._watched(prompt, max_output_tokens, on_text)
+                return self._watched(prompt, max_output_tokens, on_text, trial=trial)
         raise AssertionError("unreachable")  # the last attempt raises its own error
 
-    def _watched(self, prompt: Prompt, max_output_tokens: int, on_text: TextListener) -> Completion:
+    def _watched(self, prompt: Prompt, max_output_tokens: int, on_text: TextListener, *, trial: bool) -> Completion:
         """Call the generator, and let the breaker know how it ended."""
-        failure: BaseException | None = None
+        failure: str | None = None
         try:
             return self._generator.generate(prompt, max_output_tokens, on_text)
         except _OF_ITS_HEALTH as error:
-            failure = error
+            failure = str(error)
             raise
         finally:
-            with self._lock:
-                self._breaker.__exit__(type(failure) if failure else None, failure, None)
-                self._last_failure = str(failure) if failure else self._last_failure
-                if failure and self._breaker.context.state != CLOSED:
-                    self._tried_again_at = time.monotonic() + self._open_s
+            self._breaker.leave(failure, trial=trial)
 
-    def _enter(self) -> None:
+
+class _Breaker:
+    """Lets calls through until so many in a row have failed; then none for a time, and after it one, which decides.
+
+    Safe to use from several threads. It keeps its own time, which no change of the clock moves.
+    """
+
+    def __init__(self, name: str, failures_to_open: int, open_s: float) -> None:
+        self._name = name
+        self._failures_to_open = failures_to_open
+        self._open_s = open_s
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._last_failure = ""
+        self._closed_until = 0.0
+        self._trying = False
+
+    def enter(self) -> bool:
+        """Begin a call, which must `leave`; whether it is the one that decides. Raises `EndpointUnavailableError`."""
         with self._lock:
-            left_s = self._tried_again_at - time.monotonic()
-            if self._breaker.context.state == HALF_OPENED:
-                raise self._left_alone("is being tried by another call")
-            try:
-                self._breaker.__enter__()
-            except OpenedState as error:
-                if left_s > 0:
-                    raise self._left_alone(f"is tried again in {left_s:.0f} s") from error
-                # The breaker reads the wall clock. That was set back, or it would be half open by now.
-                self._breaker = self._closed_breaker()
+            if self._failures < self._failures_to_open:
+                return False
+            left_s = self._closed_until - time.monotonic()
+            if self._trying or left_s > 0:
+                words = "is being tried by another call" if self._trying else f"is tried again in {left_s:.0f} s"
+                raise EndpointUnavailableError(
+                    f"The endpoint {self._name!r} has failed {self._failures_to_open} times in a row and {words}. "
+                    f"The last time: {self._last_failure}"
+                )
+            self._trying = True
+            return True
 
-    def _left_alone(self, words: str) -> EndpointUnavailableError:
-        return EndpointUnavailableError(
-            f"The endpoint {self._name!r} has failed {self._failures_to_open} times in a row and {words}. "
-            f"The last time: {self._last_failure}"
-        )
-
-    def _closed_breaker(self) -> SyncCircuitBreaker:
-        return SyncCircuitBreakerFactory(self._failures_to_open, self._open_s).get_breaker(self._name)
+    def leave(self, failure: str | None, *, trial: bool) -> None:
+        """End a call; `failure` is what went wrong, as far as it tells of the endpoint's health."""
+        with self._lock:
+            self._trying = self._trying and not trial
+            if failure is None:
+                self._failures = 0
+                return
+            self._failures = min(self._failures + 1, self._failures_to_open)
+            self._last_failure = failure
+            self._closed_until = time.monotonic() + self._open_s

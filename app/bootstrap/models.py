@@ -34,9 +34,6 @@ def build_rungs(settings: Settings) -> "Rungs":
 
     if not settings.endpoints:
         return Rungs()
-    import stamina
-
-    stamina.instrumentation.set_on_retry_hooks([])  # its own would log to standard output, where answers stand
     prices = build_prices(settings)
     built = [(endpoint.rung, _endpoint(settings, endpoint, prices)) for endpoint in settings.endpoints]
     small, strong = (tuple(one for rung, one in built if rung == wanted) for wanted in ("small", "strong"))

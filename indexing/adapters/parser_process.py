@@ -4,12 +4,14 @@ import json
 import math
 import os
 import selectors
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 from indexing.adapters.formats import FORMATS, suffix_of
@@ -28,6 +30,13 @@ _ANSWER_LIMIT_BYTES: Final = 64 * _MIB
 _START_LIMIT_S: Final = 30.0
 _END_LIMIT_S: Final = 1.0
 _PIPE_BYTES: Final = 65_536
+
+_PLACE: Final = str(Path(__file__).resolve().parents[2])
+_START: Final = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); import indexing; del sys.path[0]; "
+    "from indexing.adapters.parser_worker import main; main()"
+)
+"""Starts the worker of this package, whichever one is installed. Beside it, nothing is taken from its folder."""
 
 
 class SubprocessParser:
@@ -131,16 +140,16 @@ class SubprocessParser:
     def _start(self) -> "WorkerProcess":
         limits = (self._memory_limit_bytes, math.ceil(self._time_limit_s), _ANSWER_LIMIT_BYTES)
         # -I: neither the working directory nor the environment may slip a module of their own in; -B: nothing is written.
-        command = [sys.executable, "-I", "-B", "-m", "indexing.adapters.parser_worker", *map(str, limits)]
+        command = [sys.executable, "-I", "-B", "-c", _START, _PLACE, *map(str, limits)]
         worker = WorkerProcess(command)
         try:
             ready = READY in _decode(worker.exchange(b"", _START_LIMIT_S, _ANSWER_LIMIT_BYTES))
         except (_WorkerLostError, _WorkerTimeError, _DocumentError) as exc:
             worker.end(by_force=True)
-            raise ParsingError(f"the parser subprocess does not start ({exc}); run `{' '.join(command)}` to see why") from exc
+            raise ParsingError(f"the parser subprocess does not start ({exc}); run `{shlex.join(command)}` to see why") from exc
         if not ready:
             worker.end(by_force=True)
-            raise ParsingError(f"the parser subprocess does not start as it should; run `{' '.join(command)}` to see why")
+            raise ParsingError(f"the parser subprocess does not start as it should; run `{shlex.join(command)}` to see why")
         self._worker = worker
         return worker
 

@@ -1,6 +1,6 @@
 """The subprocess in which documents are parsed: it takes one at a time, under limits, and trusts none.
 
-Run as `python -I -m indexing.adapters.parser_worker MEMORY_BYTES TIME_S ANSWER_BYTES`. Requests come on standard input:
+`parser_process` starts it, with MEMORY_BYTES TIME_S ANSWER_BYTES. Requests come on standard input:
 lengths of suffix and content, then both. Answers go to what was standard output: a length, then JSON. Nothing else is
 written anywhere, so that no text of a document gets into a log.
 """
@@ -103,7 +103,3 @@ def _send(answers: BinaryIO, answer: dict[str, Any], limit_bytes: int) -> None:
     answers.write(ANSWER_HEADER.pack(len(frame)))
     answers.write(frame)
     answers.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -224,6 +224,46 @@ def test_many_threads_and_one_breaker() -> None:
     assert generator.generate(PROMPT, 9, ignore).text == "well"
 
 
+def test_of_many_threads_one_tries_an_endpoint_that_was_down() -> None:
+    start, entered = threading.Barrier(16), threading.Semaphore(0)
+    release = threading.Event()
+
+    class Slow:
+        tried = 0
+
+        def generate(self, _prompt: Prompt, _most: int, _on_text: TextListener) -> Completion:
+            Slow.tried += 1
+            entered.release()
+            release.wait(5)
+            return Completion("well", Finish.STOP, None)
+
+    generator = ResilientGenerator("house", failing(down(sent=True)), failures_to_open=1, open_s=0.01)
+    fail(generator)
+    generator._generator = Slow()
+    time.sleep(0.02)
+    ends: list[str] = []
+
+    def work() -> None:
+        start.wait(5)
+        try:
+            ends.append(generator.generate(PROMPT, 9, ignore).text)
+        except EndpointUnavailableError as error:
+            ends.append(str(error))
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    assert entered.acquire(timeout=5)
+    while len(ends) < 15:
+        time.sleep(0.001)
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert Slow.tried == 1
+    assert sorted("being tried by another call" in end for end in ends) == [False] + [True] * 15
+    assert ends[-1] == "well"
+
+
 def test_over_http_a_busy_provider_is_asked_again_and_bills_once() -> None:
     with FakeProvider(faults=[Fault.OVERLOADED, Fault.BROKEN], retry_after="0.2") as provider:
         generator = ResilientGenerator("house", OpenAIGenerator("house", provider.url, None, "small-model", 5))

@@ -30,7 +30,7 @@ from app.bootstrap import build_counter, build_embedder, build_generations, buil
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.callers import eval_caller
-from eval.json_lines import read_json_lines
+from eval.datasets.json_lines import read_json_lines
 from indexing.planning import NoProgress
 from indexing.sync import sync
 from retrieval.candidates import SEARCH_LIMIT

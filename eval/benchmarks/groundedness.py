@@ -24,7 +24,8 @@ from app.bootstrap import build_counter, build_embedder
 from app.grounding import Support, check_sentence
 from app.home import prepare_home
 from app.settings import load_settings
-from eval.groundedness import (
+from eval.benchmarks.sets.edits import DATE, KINDS, NAME, NUMBER, EditedSentence, edit_sentences, read_chunks
+from eval.benchmarks.sets.groundedness import (
     JUDGED,
     SET,
     CheckedAnswer,
@@ -34,12 +35,11 @@ from eval.groundedness import (
     bigram_overlap,
     check_answers,
     cosine_scores,
-    counted_rarity,
     load_mtrag,
     load_summedits,
     word_overlap,
 )
-from eval.groundedness_edits import DATE, KINDS, NAME, NUMBER, EditedSentence, edit_sentences, read_chunks
+from eval.datasets.sentences import counted_rarity
 
 TARGET_SHARE: Final = 0.95
 MANUAL: Final = Path(__file__).parents[2] / "docs"

@@ -34,12 +34,12 @@ from app.costs.pricing import PriceBook
 from app.costs.receipts import Receipt
 from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
 from app.settings import load_settings
-from eval.answer_metrics import is_correct, shown_answer
-from eval.arms import NAIVE, ask_retrieval, build_arm
-from eval.cases import Case, load_dataset
-from eval.cost_metrics import cost_per_answer, cost_per_good_answer
-from eval.oracle import Oracle, OracleSettings
-from eval.workbench import Workbench, open_workbench
+from eval.arms.arms import NAIVE, ask_retrieval, build_arm
+from eval.arms.workbench import Workbench, open_workbench
+from eval.datasets.cases import Case, load_dataset
+from eval.measures.answers import is_correct, shown_answer
+from eval.measures.costs import cost_per_answer, cost_per_good_answer
+from eval.replay.oracle import Oracle, OracleSettings
 from indexing.planning import NoProgress
 from indexing.tokens import TokenCounter
 

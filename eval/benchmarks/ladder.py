@@ -3,7 +3,7 @@
     python -m eval.benchmarks.ladder --data ../shared/data [--small openai/gpt-5-mini] [--strong openai/gpt-5] [--slips 0.0]
         [--seed 0]
 
-The models are oracles (`eval/oracle.py`): right when the whole gold evidence is in their prompt, inventing otherwise, also where
+Models are oracles (`eval.replay.oracle`): right when the whole gold evidence is in their prompt, inventing otherwise, also where
 the documents hold no answer; as a judge wrong in one of twenty verdicts. Tokens are counted, and priced as the two models are
 listed; hidden reasoning tokens are in no arm's figure, and nothing is cached. `--slips` are the questions that are too hard for
 the small oracle: it invents although the evidence is there; only then is the strong one worth something.

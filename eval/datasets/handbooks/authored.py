@@ -34,7 +34,7 @@ def words_of(piece: dict[str, Any], docs: Path, identity: str) -> str:
         raise DatasetError(f"{docs / piece['doc']} is missing; question {identity} was written over it.") from error
     length = piece["end"] - piece["start"]
     for start in (piece["start"], *range(len(page) - length + 1)):
-        words = page[start : start + length]
+        words: str = page[start : start + length]
         if hashlib.sha256(words.encode()).hexdigest()[:_HASH_DIGITS] == piece["sha256"]:
             return words
     raise DatasetError(f"{docs / piece['doc']} has changed since question {identity} was written over it.")

@@ -12,25 +12,25 @@ import typer
 from app.answering.profiles import Profile, ProfileError, ProfileStore, require_same_model
 from app.bootstrap import build_embedder
 from app.cli import INTERRUPTED, OK, PARTLY
+from app.cli.figures import percent
 from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, dollars, printable, table
 from app.costs.errors import CostsError
 from app.generation.endpoints import Rungs
 from app.settings import load_settings
-from eval.arms import ARMS, FARTHING, SMALLER_K
-from eval.caching_calibration import calibrate_dataset
-from eval.compare import compare_runs
-from eval.gate import check_baseline, read_baselines
-from eval.question_writing import open_question_writer
-from eval.questions import HEADING, make_questions, write_questions
-from eval.report import percent
-from eval.run import default_out, run_dataset, write_run
+from eval.arms.arms import ARMS, FARTHING, SMALLER_K
+from eval.calibration.calibration import calibrate_dataset
+from eval.questions.drafts import HEADING, make_questions, write_questions
+from eval.questions.writing import open_question_writer
+from eval.replay.replay import replay_dataset
+from eval.replay.report import REPLAY_REPORT, show_replay, summarise_replay, write_replay
+from eval.replay.traffic import TrafficSettings
+from eval.runs.compare import compare_runs
+from eval.runs.gate import check_baseline, read_baselines
+from eval.runs.run import default_out, run_dataset, write_run
 from eval.terminal import PHASES, show_calibration, show_comparison, show_gate, show_run, show_tuning, warn
-from eval.traffic import TrafficSettings
-from eval.traffic_replay import replay_dataset
-from eval.traffic_report import REPLAY_REPORT, show_replay, summarise_replay, write_replay
-from eval.tuning import FLOOR_MEASURE
-from eval.tuning_run import parse_floor, tune_dataset
+from eval.tuning.run import parse_floor, tune_dataset
+from eval.tuning.search import FLOOR_MEASURE
 
 app = typer.Typer(
     help="Measure quality and cost on your own documents.",
@@ -142,10 +142,10 @@ def gate() -> None:
     red = False
     for baseline in read_baselines():
         with ProgressBar(console(sys.stderr), PHASES) as bar:
-            result, verdicts = check_baseline(settings, baseline, bar)
+            result, guarded = check_baseline(settings, baseline, bar)
         warn(result.content)
-        show_gate(baseline.file.stem, verdicts, screen)
-        red = red or not all(verdict.holds for verdict in verdicts)
+        show_gate(baseline.file.stem, guarded, screen)
+        red = red or not all(one.holds for one in guarded)
     raise typer.Exit(PARTLY if red else OK)
 
 

@@ -2,7 +2,7 @@
 
 AppError
 └── EvalError
-    ├── DatasetError      a dataset cannot be used; the message names file and line
+    ├── DatasetError      a dataset cannot be used or fetched; the message names what is wrong, and file and line
     └── RunError          a finished run, a gate's baseline or a tuning's measurements cannot be read, or do not fit together
 """
 
@@ -14,7 +14,7 @@ class EvalError(AppError):
 
 
 class DatasetError(EvalError):
-    """A dataset cannot be used."""
+    """A dataset cannot be used or fetched."""
 
 
 class RunError(EvalError):

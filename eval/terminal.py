@@ -6,16 +6,17 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from app.cli.figures import percent
 from app.cli.rendering import complain, dollars, printable, table
 from app.costs.confidence import share_at_least
-from eval.arms import ARMS, FARTHING, LLAMAINDEX, NAIVE
-from eval.caching_calibration import Calibrated
-from eval.compare import Comparison
-from eval.gate import Verdict
-from eval.measures import Measure
-from eval.replay import SPLIT
-from eval.report import difference, number, percent
-from eval.tuning import FEWER_TIMES, FLOOR_MEASURE, LOST_POINTS, FrontierPoint, Tuning
+from eval.arms.arms import ARMS, FARTHING, LLAMAINDEX, NAIVE
+from eval.calibration.calibration import Calibrated
+from eval.measures.measures import Measure
+from eval.runs.compare import Comparison
+from eval.runs.gate import Guarded
+from eval.runs.report import difference, number
+from eval.tuning.measuring import SPLIT
+from eval.tuning.search import FEWER_TIMES, FLOOR_MEASURE, LOST_POINTS, FrontierPoint, Tuning
 
 PHASES: Final = {"read": "reading", "embed": "embedding", "write": "writing", "ask": "asking", "tune": "trying settings"}
 _SHOWN_FLIPS: Final = 40
@@ -136,14 +137,14 @@ def show_comparison(comparisons: Sequence[Comparison], out: Console) -> None:
         out.print()
 
 
-def show_gate(name: str, verdicts: Sequence[Verdict], out: Console) -> None:
+def show_gate(name: str, guarded: Sequence[Guarded], out: Console) -> None:
     """Print each committed figure beside the new one; a red line names what fell."""
-    for verdict in verdicts:
-        guard = verdict.guard
-        new = "unknown" if verdict.value is None else _figure(guard.measure, verdict.value)
+    for one in guarded:
+        guard = one.guard
+        new = "unknown" if one.value is None else _figure(guard.measure, one.value)
         words = f"committed {_figure(guard.measure, guard.committed)}, new {new}, margin {_figure(guard.measure, guard.margin)}"
-        line = f"{'ok ' if verdict.holds else 'RED'}  {name}: {guard.measure.label}: {words}"
-        out.print(Text(line, style="green" if verdict.holds else "bold red"))
+        line = f"{'ok ' if one.holds else 'RED'}  {name}: {guard.measure.label}: {words}"
+        out.print(Text(line, style="green" if one.holds else "bold red"))
 
 
 def show_tuning(tuning: Tuning, out: Console) -> None:
@@ -223,7 +224,7 @@ def _settings(point: FrontierPoint) -> str:
 
 
 def _figure(measure: Measure, value: float) -> str:
-    return f"{value * 100:.1f} %" if measure.share else f"{value:,.1f}"
+    return percent(value) if measure.share else f"{value:,.1f}"
 
 
 def _with_bounds(figures: Mapping[str, float] | None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
 
 SPREADS = re.compile(
-    r"affero|agpl|sspl|server side public|business source|elastic license|(?<!l)gpl|(?<!lesser )general public", re.I
+    r"affero|agpl|sspl|server side public|business source|elastic license|(?<!l)gpl|(?<!lesser )general public", re.IGNORECASE
 )
 CHOICES = {"docutils": "BSD"}
 """Packages with parts under several licences, and the one that the parts we run are under."""

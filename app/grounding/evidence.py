@@ -19,7 +19,7 @@ _AROUND: Final = (-3, -2, -1, 1, 2, 3)
 """How far off the neighbours are alike where a text has exchanged one of two facts for the other.
 
 Source:
-    Numbers in the place of others that are cited too (`eval/groundedness_edits.py`), caught on the handbooks of 18F and GitLab:
+    Numbers in the place of others that are cited too (`eval.benchmarks.sets.edits`), caught on the handbooks of 18F and GitLab:
     93.8 % and 88.4 % with two on each side, 93.4 % and 86.4 % with three, 91.9 % and 85.9 % with four; the others become unsure.
     With two, true answers are refused where a unit says the same of two things.
 """

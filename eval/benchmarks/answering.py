@@ -30,7 +30,8 @@ from app.bootstrap import build_counter, build_embedder, build_generations, buil
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.callers import eval_caller
-from eval.json_lines import read_json_lines
+from eval.datasets.cases import QUESTIONS_FILE
+from eval.datasets.json_lines import read_json_lines
 from indexing.planning import NoProgress
 from indexing.sync import sync
 from retrieval.candidates import SEARCH_LIMIT
@@ -57,11 +58,9 @@ def build_index(data: Path, settings: Settings, chunks: int) -> int:
 
 
 def questions_of(data: Path, count: int) -> list[str]:
-    """The first questions of the handbooks that have any, in turns."""
-    found: list[str] = []
-    for name in HANDBOOKS[:2]:
-        found += [row["question"] for row in read_json_lines(data / name / "questions.jsonl")[: count // 2]]
-    return found
+    """The first questions of the handbooks that have any, one handbook after the other."""
+    files = [file for name in HANDBOOKS if (file := data / name / QUESTIONS_FILE).is_file()]
+    return [row["question"] for file in files for row in read_json_lines(file)[: count // len(files)]]
 
 
 def quantile(times: Sequence[float], share: float) -> float:

@@ -35,10 +35,11 @@ from app.caching.rules.wording import exact_key, same_words_key
 from app.costs.confidence import share_at_most
 from app.home import prepare_home
 from app.settings import load_settings
-from eval.caching_pairs import HANDBOOKS, AskedWording, Pair, WordingKind, ask_wordings, propose, propose_all
-from eval.caching_training import calibrate, kept_pairs
-from eval.json_lines import read_json_lines
-from eval.traffic_replay import SIMILARITIES, VERIFIER_WRONG_SHARE
+from eval.calibration.learning import calibrate, kept_pairs
+from eval.calibration.pairs import AskedWording, Pair, WordingKind, propose, propose_all
+from eval.datasets.json_lines import read_json_lines
+from eval.replay.replay import SIMILARITIES, VERIFIER_WRONG_SHARE
+from eval.training.calibration import HANDBOOKS, ask_handbook
 from retrieval.passages import Query
 
 MAX_WRONG_SHARE: Final = 0.01
@@ -216,7 +217,7 @@ def main() -> None:
     data: Path = parser.parse_args().data
     console, settings = Console(width=140), load_settings()
     prepare_home(settings.home)
-    asked = {name: ask_wordings(settings, data, name) for name in HANDBOOKS}
+    asked = {name: ask_handbook(settings, data, name) for name in HANDBOOKS}
     pairs = {name: propose_all(wordings) for name, wordings in asked.items()}
     decided = Table(title="paraphrases and near misses of the handbooks; the cache holds the main questions")
     for column in ("handbook", "decided by", *COLUMNS, "verified"):

@@ -31,9 +31,7 @@ from app.answers.questions import Question
 from app.bootstrap import build_counter, build_embedder, build_generations, build_service, build_sources, open_sync_tools
 from app.home import prepare_home
 from app.settings import Settings, load_settings
-from eval.callers import eval_caller
-from eval.cases import load_dataset
-from eval.followup_cases import (
+from eval.benchmarks.sets.followups import (
     OTHER,
     TUNED,
     FollowUp,
@@ -42,8 +40,10 @@ from eval.followup_cases import (
     mtrag_turns,
     write_mtrag_pages,
 )
-from eval.quotes import missing_quotes
-from eval.ranking_metrics import first_occurrences, recall_at
+from eval.callers import eval_caller
+from eval.datasets.cases import load_dataset
+from eval.datasets.quotes import missing_quotes
+from eval.measures.ranking import first_occurrences, recall_at
 from indexing.embedding import Embedder
 from indexing.planning import NoProgress
 from indexing.sync import sync

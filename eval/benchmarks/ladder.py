@@ -3,7 +3,7 @@
     python -m eval.benchmarks.ladder --data ../shared/data [--small openai/gpt-5-mini] [--strong openai/gpt-5] [--slips 0.0]
         [--seed 0]
 
-The models are oracles (`eval/oracle.py`): right when the whole gold evidence is in their prompt, inventing otherwise, also where
+Models are oracles (`eval.replay.oracle`): right when the whole gold evidence is in their prompt, inventing otherwise, also where
 the documents hold no answer; as a judge wrong in one of twenty verdicts. Tokens are counted, and priced as the two models are
 listed; hidden reasoning tokens are in no arm's figure, and nothing is cached. `--slips` are the questions that are too hard for
 the small oracle: it invents although the evidence is there; only then is the strong one worth something.
@@ -34,12 +34,12 @@ from app.costs.pricing import PriceBook
 from app.costs.receipts import Receipt
 from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
 from app.settings import load_settings
-from eval.answer_metrics import is_correct, shown_answer
-from eval.arms import NAIVE, ask_retrieval, build_arm
-from eval.cases import Case, load_dataset
-from eval.cost_metrics import cost_per_answer, cost_per_good_answer
-from eval.oracle import Oracle, OracleSettings
-from eval.workbench import Workbench, open_workbench
+from eval.arms.arms import NAIVE, ask_retrieval, build_arm
+from eval.arms.workbench import Workbench, open_workbench
+from eval.datasets.cases import Case, load_dataset
+from eval.measures.answers import is_correct, shown_answer
+from eval.measures.costs import cost_per_answer, cost_per_good_answer
+from eval.replay.oracle import Oracle, OracleSettings
 from indexing.planning import NoProgress
 from indexing.tokens import TokenCounter
 

@@ -21,14 +21,14 @@ from rich.table import Table
 
 from app.home import prepare_home
 from app.settings import load_settings
-from eval.baselines.naive_512 import Naive512
-from eval.cases import load_dataset
-from eval.intervals import Interval, bootstrap
-from eval.packing import WholePassages
-from eval.quotes import normalised, normalised_quote
-from eval.training import HANDBOOKS, find_examples, learn_without, ranked_evidence
-from eval.training_data import Example
-from eval.workbench import Workbench, open_workbench
+from eval.arms.baselines.naive_512 import Naive512
+from eval.arms.packing import WholePassages
+from eval.arms.workbench import Workbench, open_workbench
+from eval.datasets.cases import load_dataset
+from eval.datasets.quotes import normalised, normalised_quote
+from eval.measures.intervals import Interval, bootstrap
+from eval.training.examples import Example
+from eval.training.learning import HANDBOOKS, find_examples, learn_without, ranked_evidence
 from indexing.planning import NoProgress
 from retrieval.passages import Query
 from retrieval.question_form import QuestionForm

@@ -33,7 +33,7 @@ from app.bootstrap import build_sources, open_sync_tools
 from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.benchmarks.answering import Service, quantile
-from eval.json_lines import read_json_lines
+from eval.datasets.json_lines import read_json_lines
 from indexing.planning import NoProgress
 from indexing.sync import sync
 

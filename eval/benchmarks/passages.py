@@ -16,11 +16,11 @@ from rich.table import Table
 
 from app.home import prepare_home
 from app.settings import load_settings
-from eval.arms import Asked, ask_retrieval, build_arm
-from eval.cases import load_dataset
-from eval.packing import WholePassages
-from eval.quotes import missing_quotes
-from eval.workbench import Workbench, open_workbench
+from eval.arms.arms import Asked, ask_retrieval, build_arm
+from eval.arms.packing import WholePassages
+from eval.arms.workbench import Workbench, open_workbench
+from eval.datasets.cases import load_dataset
+from eval.datasets.quotes import missing_quotes
 from indexing.planning import NoProgress
 from retrieval.candidates import SEARCH_LIMIT
 from retrieval.passages import Passage, Query

@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 
 from app.bootstrap import build_counter
-from eval.json_lines import read_json_lines
+from eval.datasets.json_lines import read_json_lines
 from indexing.adapters.formats.markdown import parse
 from indexing.aliases import Alias
 from indexing.chunking import chunk_document

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.settings import Settings, load_settings
-from eval.run import Run, run_dataset
+from eval.runs.run import Run, run_dataset
 from indexing.embedding import Embedder
 from indexing.planning import NoProgress
 

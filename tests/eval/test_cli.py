@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 from app.answering.profiles import Profile, ProfileError, ProfileStore
 from app.settings import Settings
 from eval import cli
-from eval.gate import read_baselines
-from eval.run import Run, write_run
+from eval.runs.gate import read_baselines
+from eval.runs.run import Run, write_run
 from indexing.embedding import Embedder
 from retrieval.context import ContextSettings
 
@@ -21,7 +21,7 @@ RUNNER = CliRunner()
 def _home(settings: Settings, embedder: Embedder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FARTHING_HOME", str(settings.home))
-    for name in ("eval.workbench.build_embedder", "eval.cli.build_embedder"):
+    for name in ("eval.arms.workbench.build_embedder", "eval.cli.build_embedder"):
         monkeypatch.setattr(name, lambda settings: embedder)  # noqa: ARG005 - the signature of what it stands for
 
 

@@ -103,5 +103,5 @@ def _one_more(band: Band, *, right: bool) -> Band:
 
 @cache
 def shipped_calibration() -> Calibration:
-    """The calibration that comes with the package, made with `python -m eval.caching_training`."""
+    """The calibration that comes with the package, made with `python -m eval.training.calibration`."""
     return read_calibration(json.loads(files("app.caching.rules").joinpath("calibration.json").read_text(encoding="utf-8")))

@@ -1,0 +1,1 @@
+"""What each arm sends for a question, and the dataset made ready for it."""

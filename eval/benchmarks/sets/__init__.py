@@ -1,0 +1,1 @@
+"""Labelled sets that benchmarks measure on."""

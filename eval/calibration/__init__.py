@@ -1,0 +1,1 @@
+"""When a cached answer that was proposed for another question is right."""

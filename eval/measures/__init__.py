@@ -1,0 +1,1 @@
+"""How good an answer, a ranking or a price is, and how sure a figure."""

@@ -1,0 +1,1 @@
+"""Drafts of questions from a customer's own documents."""

@@ -1,0 +1,1 @@
+"""Every arm on every case: figures, comparisons, reports and the gate."""

@@ -1,0 +1,5 @@
+"""Learn the weights of retrieval: `eval.training.learning`."""
+
+from eval.training.learning import main
+
+main()

@@ -1,0 +1,1 @@
+"""The cheapest settings that keep enough evidence."""

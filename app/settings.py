@@ -14,7 +14,7 @@ from pydantic_settings.sources import InitSettingsSource
 
 from app.costs.budgets import Payer, Period
 from app.errors import SettingsError
-from app.settings_checks import endpoint_url, header_value, postgresql_url, redis_url, usd_amount
+from app.settings_checks import endpoint_url, header_value, language_code, postgresql_url, redis_url, usd_amount
 
 DEFAULTS_FILE: Final = Path(__file__).with_name("settings.toml")
 LOCAL_FILE: Final = "farthing.toml"
@@ -227,6 +227,7 @@ class Settings(BaseSettings):
     )
 
     home: Path
+    language: Annotated[str, AfterValidator(language_code)]
     sources: tuple[ReaderSettings, ...]
     budgets: tuple[BudgetSettings, ...]
     endpoints: tuple[EndpointSettings, ...]

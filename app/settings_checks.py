@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from indexing.language import LANGUAGES
+
 
 def header_value(key: SecretStr) -> SecretStr:
     """Check that a key can stand in a header. Raises `ValueError`."""
@@ -44,3 +46,10 @@ def redis_url(url: SecretStr) -> SecretStr:
     if url.get_secret_value() and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
         raise ValueError("the URL of a Redis server begins with redis://, rediss:// or unix://, or is empty")
     return url
+
+
+def language_code(code: str) -> str:
+    """Check that a language is known. Raises `ValueError`."""
+    if code not in LANGUAGES:
+        raise ValueError(f"there are {', '.join(LANGUAGES)}")
+    return code

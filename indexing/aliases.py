@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from indexing.documents import Chunk
+from indexing.language import Language
 from indexing.plain_text import plain_text
-from indexing.words import terms
 
 ALIASES_VERSION: Final = "1"
 """Changes when other aliases are found in the same text, so that a sync looks again."""
@@ -59,15 +59,14 @@ class Alias:
     acronym: str
     phrase: str
 
-    @property
-    def keys(self) -> tuple[str, str]:
+    def keys(self, language: Language) -> tuple[str, str]:
         """Both names as `name_key` makes them: what tells aliases apart, and finds them."""
-        return name_key(self.acronym), name_key(self.phrase)
+        return name_key(self.acronym, language), name_key(self.phrase, language)
 
 
-def name_key(name: str) -> str:
+def name_key(name: str, language: Language) -> str:
     """The terms of a name, joined by spaces: equal for singular and plural, capitals and small letters."""
-    return " ".join(terms(name))
+    return " ".join(language.terms(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +95,30 @@ _FORMS: Final = tuple(
 )
 
 
-def aliases_of(chunks: Iterable[Chunk]) -> list[Alias]:
+def aliases_of(chunks: Iterable[Chunk], language: Language) -> list[Alias]:
     """The aliases that a document defines in its title, headings and units, in order; of equal keys the first."""
     texts = {
         text for chunk in chunks for text in (chunk.title, *chunk.heading_path, *map(chunk.unit_text, range(len(chunk.units))))
     }
-    found = {alias for text in texts if _ACRONYM.search(text) for alias in find_aliases(plain_text(text))}
-    return sorted({alias.keys: alias for alias in sorted(found, reverse=True)}.values())
+    found = {alias for text in texts if _ACRONYM.search(text) for alias in find_aliases(plain_text(text), language)}
+    return sorted({alias.keys(language): alias for alias in sorted(found, reverse=True)}.values())
 
 
-def find_aliases(text: str) -> set[Alias]:
+def find_aliases(text: str, language: Language) -> set[Alias]:
     """The aliases that a piece of plain text defines. The time this takes grows with the text's length and no faster."""
     found = {Alias(acronym, phrase) for line in text.split("\n") for acronym, phrase in _pairs(line)}
-    return {alias for alias in found if alias.keys[0] and alias.keys[1].count(" ") + 1 >= _TELLING_TERMS}
+    keyed = ((alias, *alias.keys(language)) for alias in found)
+    return {alias for alias, acronym, phrase in keyed if acronym and phrase.count(" ") + 1 >= _TELLING_TERMS}
 
 
-def terms_in_capitals(text: str) -> frozenset[str]:
+def terms_in_capitals(text: str, language: Language) -> frozenset[str]:
     """The terms of a text that stand there as acronyms do, with two capitals or more, and never otherwise."""
     capitals = _CAPITALS_ONLY.findall(text)
-    return frozenset(terms(" ".join(capitals))).difference(terms(_CAPITALS_ONLY.sub(" ", text))) if capitals else frozenset()
+    return (
+        frozenset(language.terms(" ".join(capitals))).difference(language.terms(_CAPITALS_ONLY.sub(" ", text)))
+        if capitals
+        else frozenset()
+    )
 
 
 def capitals_key(term: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from indexing.aliases import Alias, aliases_of, capitals_key, terms_in_capitals
 from indexing.documents import AccessLabel, Chunk
 from indexing.errors import ChunkIndexError, IndexForeignError
-from indexing.words import terms
+from indexing.language import Language
 
 CATALOG_FILE: Final = "catalog.sqlite3"
 _FORMAT: Final = 2
@@ -239,13 +239,14 @@ class CatalogWriter:
     Nothing is durable before `commit`, and no journal is kept: an unfinished generation is thrown away whole.
     """
 
-    def __init__(self, directory: Path, base_directory: Path | None) -> None:
-        """Begin an empty catalog, or one that holds what the base's holds.
+    def __init__(self, directory: Path, base_directory: Path | None, language: Language) -> None:
+        """Begin an empty catalog, or one that holds what the base's holds. `language` is that of its documents.
 
         Raises:
             IndexForeignError: The base has no catalog that this version understands.
             ChunkIndexError: The disk is full, or cannot be written.
         """
+        self._language = language
         self._file = directory / CATALOG_FILE
         self._change: Counter[str] = Counter()
         with catalog_errors(self._file):
@@ -287,7 +288,12 @@ class CatalogWriter:
                 (*values, row.recipe, row.first_line, row.units, row.tokens),
             )
             for known, chunk in chunks:
-                own = sorted({*terms(chunk.words_text), *map(capitals_key, terms_in_capitals(chunk.embedding_text))})
+                own = sorted(
+                    {
+                        *self._language.terms(chunk.words_text),
+                        *map(capitals_key, terms_in_capitals(chunk.embedding_text, self._language)),
+                    }
+                )
                 self._change.update(own)
                 self._connection.execute(
                     "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -301,9 +307,10 @@ class CatalogWriter:
                         " ".join(own),
                     ),
                 )
+            found = aliases_of((chunk for _, chunk in chunks), self._language)
             self._connection.executemany(
                 "INSERT INTO aliases VALUES (?, ?, ?, ?, ?)",
-                [(row.id, *alias.keys, alias.acronym, alias.phrase) for alias in aliases_of(chunk for _, chunk in chunks)],
+                [(row.id, *alias.keys(self._language), alias.acronym, alias.phrase) for alias in found],
             )
 
     def remove_document(self, document_id: str) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from indexing.documents import PREFACE, Chunk, Document, Unit, UnitKind, chunk_id
+from indexing.language import Language
 from indexing.markdown_blocks import Block, BlockKind, markdown_blocks
 from indexing.plain_text import inseparable_spans, plain_text
-from indexing.sentences import sentence_spans
 from indexing.tokens import TokenCounter
 
 CHUNKER_VERSION: Final = "2"
@@ -67,7 +67,7 @@ class _Page:
         return bisect_right(self._starts, offset) - 1
 
 
-def chunk_document(document: Document, counter: TokenCounter) -> list[Chunk]:
+def chunk_document(document: Document, counter: TokenCounter, language: Language) -> list[Chunk]:
     """Cut a document into chunks of at most about `MAX_CHUNK_TOKENS`, each of one section.
 
     A section that is longer is cut into parts of about equal size, between blocks where that is possible. The text of a chunk is
@@ -81,7 +81,7 @@ def chunk_document(document: Document, counter: TokenCounter) -> list[Chunk]:
     occurrences: Counter[tuple[tuple[str, ...], str]] = Counter()
     first_unit = 0
     for section in _sections(page, document.title):
-        pieces = _pieces(page, section.blocks, counter)
+        pieces = _pieces(page, section.blocks, counter, language)
         for run in _runs(pieces):
             chunk = _chunk(document, page, section.heading_path, pieces, run, len(chunks), first_unit, occurrences)
             first_unit += len(chunk.units)
@@ -104,7 +104,7 @@ def _sections(page: _Page, title: str | None) -> list[_Section]:
     return [section for section in sections if section.blocks]
 
 
-def _pieces(page: _Page, blocks: Sequence[Block], counter: TokenCounter) -> list[_Piece]:
+def _pieces(page: _Page, blocks: Sequence[Block], counter: TokenCounter, language: Language) -> list[_Piece]:
     """The units of a section, with their lead-ins and token counts."""
     pieces: list[_Piece] = []
     item_at: dict[int, int] = {}  # depth -> the last item on it
@@ -117,7 +117,7 @@ def _pieces(page: _Page, blocks: Sequence[Block], counter: TokenCounter) -> list
             case BlockKind.PARAGRAPH:
                 lead_in = item_at.get(block.level) if block.level else None
                 before = len(pieces)
-                _add_sentences(pieces, page.text, start, end, lead_in, counter)
+                _add_sentences(pieces, page.text, start, end, lead_in, counter, language)
                 if not block.level:
                     introduction = len(pieces) - 1 if len(pieces) > before else None
                     item_at = {}
@@ -125,7 +125,7 @@ def _pieces(page: _Page, blocks: Sequence[Block], counter: TokenCounter) -> list
                 lead_in = item_at.get(block.level - 1, introduction if block.level == 1 or not item_at else None)
                 item_at = {depth: item for depth, item in item_at.items() if depth < block.level}
                 item_at[block.level] = len(pieces)
-                _add_item(pieces, page.text, start, end, lead_in, counter)
+                _add_item(pieces, page.text, start, end, lead_in, counter, language)
             case _:
                 lead_in = item_at.get(block.level) if block.level else introduction
                 _add_lines(pieces, page.text, start, end, block.kind, lead_in, counter)
@@ -147,17 +147,19 @@ def _has_words(text: str, *, code: bool = False) -> bool:
     return any(character.isalnum() for character in (_plain_code if code else plain_text)(text))
 
 
-def _add_sentences(pieces: list[_Piece], text: str, start: int, end: int, lead_in: int | None, counter: TokenCounter) -> None:
+def _add_sentences(
+    pieces: list[_Piece], text: str, start: int, end: int, lead_in: int | None, counter: TokenCounter, language: Language
+) -> None:
     begins_block = True
-    for first, last in _sentences(text, start, end, counter):
+    for first, last in _sentences(text, start, end, counter, language):
         if _has_words(text[first:last]):
             pieces.append(_Piece(first, last, UnitKind.SENTENCE, lead_in=lead_in, begins_block=begins_block))
             begins_block = False
 
 
-def _sentences(text: str, start: int, end: int, counter: TokenCounter) -> Iterator[tuple[int, int]]:
+def _sentences(text: str, start: int, end: int, counter: TokenCounter, language: Language) -> Iterator[tuple[int, int]]:
     """The sentences between two offsets of the page. One that would fill a chunk alone could never be sent, so it is cut."""
-    for first, last in sentence_spans(text[start:end]):
+    for first, last in language.sentences.spans(text[start:end]):
         sentence = text[start + first : start + last]
         if len(sentence) > MAX_CHUNK_TOKENS and counter.count(plain_text(sentence)) > MAX_CHUNK_TOKENS:
             yield from ((start + first + one, start + first + other) for one, other in _runs_of_words(sentence, counter))
@@ -186,9 +188,11 @@ def _runs_of_words(sentence: str, counter: TokenCounter) -> Iterator[tuple[int, 
     yield begin, len(sentence)
 
 
-def _add_item(pieces: list[_Piece], text: str, start: int, end: int, lead_in: int | None, counter: TokenCounter) -> None:
+def _add_item(
+    pieces: list[_Piece], text: str, start: int, end: int, lead_in: int | None, counter: TokenCounter, language: Language
+) -> None:
     """A list item is one unit; a long one its first sentence, with the others leaning on it."""
-    spans = list(_sentences(text, start, end, counter))
+    spans = list(_sentences(text, start, end, counter, language))
     if len(spans) == 1 or counter.count(plain_text(text[start:end])) <= MAX_UNIT_TOKENS // 2:
         pieces.append(_Piece(start, end, UnitKind.ITEM, lead_in=lead_in))
         return

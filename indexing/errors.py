@@ -3,6 +3,7 @@
     IndexingError
     ├── SourceError           a source cannot be listed or read at all
     ├── ParsingError          one document cannot be turned into Markdown; it is skipped and named
+    ├── LanguageError         a language is not among those that there are stemmers for
     ├── LabelError            an access label is malformed; the document or command is refused
     ├── EmbeddingError        the model cannot be loaded, or its vectors are not usable
     ├── ChunkIndexError           the index cannot be written, opened or understood
@@ -33,6 +34,10 @@ class ParsingError(IndexingError):
 
 class LabelError(IndexingError):
     """An access label is malformed."""
+
+
+class LanguageError(IndexingError):
+    """A language is not among those that there are stemmers for."""
 
 
 class EmbeddingError(IndexingError):

@@ -35,13 +35,16 @@ KEPT_GENERATIONS: Final = 3
 _IDENTITY: Final = re.compile(r"(\d{8}T\d{12}Z)-[0-9a-f]{6}")
 _STAMP: Final = "%Y%m%dT%H%M%S%fZ"
 
+_FIRST_LANGUAGE: Final = "en"
+"""That of indexes whose manifest names none: there was no other."""
+
 
 @dataclass(frozen=True, slots=True)
 class IndexManifest:
     """What a generation is, and how it was made.
 
     `created_at` is UTC in ISO 8601; `created_by` reads `user@host, farthing VERSION`. `tokens` counts what is embedded, by
-    `tokenizer`. `embedded_chunks_per_s` was measured when it was made, or taken over from the base; `None` while unknown.
+    `tokenizer`; `language` is its documents' by its code. `embedded_chunks_per_s` was measured when it was made, or taken over from the base; `None` while unknown.
     """
 
     format: int
@@ -50,6 +53,7 @@ class IndexManifest:
     created_by: str
     engine: str
     embedder: EmbedderSpec
+    language: str
     tokenizer: str
     parser_version: str
     chunker_version: str
@@ -138,7 +142,12 @@ class Generations:
             raise self._foreign(file, f"has the format {found!r}, this Farthing reads {INDEX_FORMAT}")
         try:
             return IndexManifest(
-                **{**fields, "embedder": EmbedderSpec(**fields["embedder"]), "sources": tuple(fields["sources"])}
+                **{
+                    "language": _FIRST_LANGUAGE,
+                    **fields,
+                    "embedder": EmbedderSpec(**fields["embedder"]),
+                    "sources": tuple(fields["sources"]),
+                }
             )
         except (KeyError, TypeError) as error:
             raise self._foreign(file, f"is incomplete ({error})") from error

@@ -17,6 +17,7 @@ from indexing.embedding import Embedder, EmbeddingCache
 from indexing.errors import IndexMismatchError, IndexMissingError
 from indexing.generations import Generations, IndexManifest
 from indexing.index import ChunkIndexStore, encode_chunk
+from indexing.language import Language
 from indexing.parsing import DocumentParser, ParsedDocument
 from indexing.sources import DocumentSource, Skipped
 from indexing.tokens import TokenCounter
@@ -52,12 +53,13 @@ class SyncTools:
     counter: TokenCounter
     embedder: Embedder
     cache: EmbeddingCache
+    language: Language
     tenant: str = DEFAULT_TENANT
 
     @property
     def recipe(self) -> str:
         """What decides a document's chunks and aliases besides its bytes."""
-        return f"parser {self.parser.version}, chunker {CHUNKER_VERSION}, aliases {ALIASES_VERSION}, {self.counter.name}"
+        return f"parser {self.parser.version}, chunker {CHUNKER_VERSION}, aliases {ALIASES_VERSION}, {self.counter.name}, {self.language.code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,9 @@ def _compare(
 def _usable(base: IndexManifest, tools: SyncTools) -> bool:
     """Whether the base's vectors may stand beside new ones. The arithmetic may differ: the cosine between both is .9999."""
     old, new = base.embedder, tools.embedder.spec
-    return (base.engine, old.model, old.revision, old.dimension) == (tools.engine, new.model, new.revision, new.dimension)
+    if (base.engine, base.language) != (tools.engine, tools.language.code):
+        return False
+    return (old.model, old.revision, old.dimension) == (new.model, new.revision, new.dimension)
 
 
 def _require_all_sources(base: IndexManifest, catalog: Catalog, names: Sequence[str], tools: SyncTools) -> None:
@@ -302,7 +306,7 @@ def _cut(raw: RawDocument, parsed: ParsedDocument, recipe: str, tools: SyncTools
         content_hash=raw.content_hash,
         keywords=parsed.keywords,
     )
-    chunks = chunk_document(document, tools.counter)
+    chunks = chunk_document(document, tools.counter, tools.language)
     tokens = tools.counter.count_many([chunk.embedding_text for chunk in chunks])
     rows = tuple(
         ChunkRow(chunk.id, document.id, chunk.ordinal, chunk.embedding_hash, payload_hash(chunk), count)

@@ -22,6 +22,7 @@ from indexing.documents import Chunk
 from indexing.errors import ChunkIndexError, IndexingError
 from indexing.generations import INDEX_FORMAT, IndexManifest, created_at, created_by, disk_errors
 from indexing.index import ChunkIndex
+from indexing.language import Language
 from indexing.planning import DocumentCounts, NoProgress, Progress, SyncPlan, SyncTools, plan, tokens_by_hash
 from indexing.sources import DocumentSource, Skipped
 
@@ -129,7 +130,8 @@ def _build(planned: SyncPlan, tools: SyncTools, progress: Progress) -> tuple[Ind
         with disk_errors(generations.home):
             work = _write_index(planned, identity, directory, tools, progress)
             progress.update("write", 0, 2)
-            _write_catalog(planned, directory, generations.directory(planned.base.generation) if planned.base else None)
+            base_directory = generations.directory(planned.base.generation) if planned.base else None
+            _write_catalog(planned, directory, base_directory, tools.language)
             progress.update("write", 1, 2)
             manifest = _manifest(planned, identity, directory, work, tools)
             generations.publish(manifest)
@@ -203,8 +205,8 @@ def _vectors(
     return vectors
 
 
-def _write_catalog(planned: SyncPlan, directory: Path, base_directory: Path | None) -> None:
-    with closing(CatalogWriter(directory, None if planned.from_empty else base_directory)) as catalog:
+def _write_catalog(planned: SyncPlan, directory: Path, base_directory: Path | None, language: Language) -> None:
+    with closing(CatalogWriter(directory, None if planned.from_empty else base_directory, language)) as catalog:
         for document_id in planned.removed:
             catalog.remove_document(document_id)
         for document in planned.documents:
@@ -231,6 +233,7 @@ def _manifest(planned: SyncPlan, identity: str, directory: Path, work: _Work, to
         created_by=created_by(),
         engine=tools.engine,
         embedder=tools.embedder.spec,
+        language=tools.language.code,
         tokenizer=tools.counter.name,
         parser_version=tools.parser.version,
         chunker_version=CHUNKER_VERSION,

@@ -7,7 +7,8 @@ from typing import Final
 
 from indexing.aliases import capitals_key
 from indexing.documents import AccessLabel
-from indexing.words import terms, words
+from indexing.language import Language
+from indexing.language.words import words
 from retrieval.lexicon import Lexicon
 
 _MOST_TERMS: Final = 8
@@ -26,21 +27,21 @@ class OtherName:
     text: str
 
 
-def other_names(text: str, lexicon: Lexicon, labels: AbstractSet[AccessLabel]) -> tuple[OtherName, ...]:
+def other_names(text: str, lexicon: Lexicon, labels: AbstractSet[AccessLabel], language: Language) -> tuple[OtherName, ...]:
     """The other names of what a text names, as far as documents with one of the labels define them.
 
     An acronym that the corpus mostly writes as an ordinary word, such as CAP or FAR, counts only where the text has its capitals.
     """
-    own = terms(text)
+    own = language.terms(text)
     spans = (own[start:end] for start in range(len(own)) for end in range(start + 1, min(start + _MOST_TERMS, len(own)) + 1))
     names = {" ".join(span) for span in spans}
     known = lexicon.aliases(names, labels)
-    ordinary = _ordinary_words({alias.keys[0] for alias in known}, lexicon) if known else frozenset()
+    keyed = [(alias, *alias.keys(language)) for alias in known]
+    ordinary = _ordinary_words({acronym for _, acronym, _ in keyed}, lexicon) if known else frozenset()
     spelled = {form for word in words(text) for form in (word, word.removesuffix("'s"), word.removesuffix("s"))}
     counts: Counter[str] = Counter()
     found: list[OtherName] = []
-    for alias in known:
-        acronym, phrase = alias.keys
+    for alias, acronym, phrase in keyed:
         if acronym in ordinary and alias.acronym not in text:
             continue
         in_full, in_short = (acronym, phrase, alias.phrase), (phrase, acronym, alias.acronym)

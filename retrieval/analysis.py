@@ -10,12 +10,12 @@ from itertools import pairwise
 from typing import Final
 
 from indexing.documents import PREFACE, Chunk, UnitKind
+from indexing.language import Language
+from indexing.language.question_form import QuestionForm
 from indexing.plain_text import plain_text
 from indexing.tokens import TokenCounter
-from indexing.words import terms
 from retrieval.aliases import OtherName
 from retrieval.lexicon import Lexicon, inverse_document_frequency
-from retrieval.question_form import QuestionForm, question_form
 
 CACHED_CHUNKS: Final = 8_000
 """How many analysed chunks a generation keeps, at about 6 KB each."""
@@ -82,9 +82,9 @@ class AnalysedQuery:
         return sum(bigram in found for bigram in self.bigrams) / len(self.bigrams) if self.bigrams else 0.0
 
 
-def analyse_query(text: str, lexicon: Lexicon) -> AnalysedQuery:
+def analyse_query(text: str, lexicon: Lexicon, language: Language) -> AnalysedQuery:
     """Weigh the terms of a query by their rarity in the corpus; a term that stands nowhere weighs most."""
-    distinct = list(dict.fromkeys(terms(text)))
+    distinct = list(dict.fromkeys(language.terms(text)))
     frequencies = lexicon.document_frequencies(distinct)
     weights = {term: inverse_document_frequency(frequencies.get(term, 0), lexicon.chunk_count) for term in distinct}
     return AnalysedQuery(
@@ -92,7 +92,7 @@ def analyse_query(text: str, lexicon: Lexicon) -> AnalysedQuery:
         terms=frozenset(weights),
         total=math.fsum(weights.values()) or 1.0,
         bigrams=tuple(pairwise(distinct)),
-        form=question_form(text),
+        form=language.question_form(text),
     )
 
 
@@ -108,8 +108,9 @@ def shown_text(chunk: Chunk, position: int) -> str:
             return plain_text(text).replace("\n", " ")
 
 
-def analyse_chunk(chunk: Chunk, counter: TokenCounter) -> AnalysedChunk:
+def analyse_chunk(chunk: Chunk, counter: TokenCounter, language: Language) -> AnalysedChunk:
     """Take a chunk apart into the terms and tokens of its units and headings."""
+    terms = language.terms
     texts = [shown_text(chunk, position) for position in range(len(chunk.units))]
     preface_text = plain_text(chunk.preface)
     *tokens, preface_tokens = counter.count_many([*texts, preface_text])
@@ -155,8 +156,9 @@ def analyse_chunk(chunk: Chunk, counter: TokenCounter) -> AnalysedChunk:
 class ChunkAnalyses:
     """The analysed chunks of one generation, least recently used first out. Safe to use from several threads."""
 
-    def __init__(self, counter: TokenCounter, size: int = CACHED_CHUNKS) -> None:
+    def __init__(self, counter: TokenCounter, language: Language, size: int = CACHED_CHUNKS) -> None:
         self._counter = counter
+        self._language = language
         self._size = size
         self._kept: OrderedDict[str, AnalysedChunk] = OrderedDict()
         self._lock = threading.Lock()
@@ -166,7 +168,9 @@ class ChunkAnalyses:
         wanted = list(chunks)
         with self._lock:
             found = [self._kept.get(chunk.id) for chunk in wanted]
-        result = [known or analyse_chunk(chunk, self._counter) for chunk, known in zip(wanted, found, strict=True)]
+        result = [
+            known or analyse_chunk(chunk, self._counter, self._language) for chunk, known in zip(wanted, found, strict=True)
+        ]
         with self._lock:
             for chunk, analysed in zip(wanted, result, strict=True):
                 self._kept[chunk.id] = analysed

@@ -2,12 +2,12 @@
 
 import heapq
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from indexing.documents import PREFACE, UnitKind
+from indexing.language import Language
 from indexing.tokens import TokenCounter
 from retrieval.analysis import AnalysedChunk
 from retrieval.passages import Context, ContextUnit, Passage
@@ -16,16 +16,6 @@ from retrieval.retriever import Evidence
 from retrieval.unit_scoring import score_units
 from retrieval.weights import Weights
 
-_CAVEAT: Final = re.compile(
-    r"\b(?:unless|except(?:ion|ions|ing)?|only (?:if|when|for|to|after|with)|if not|but not|does not apply|do not apply|excluding"
-    r"|however|provided that|as long as|otherwise)\b",
-    re.IGNORECASE,
-)
-_OPENER: Final = re.compile(
-    r"^(?:it|they|this|that|these|those|he|she|such|both|neither|either|however|otherwise|instead|also|then|therefore|thus|but|and"
-    r"|or|so|in (?:this|that|these|those|such) \w+|if so|if not|for example|e\.g)\b",
-    re.IGNORECASE,
-)
 _JOIN_TOKENS: Final = 1
 """What the line break or space around a unit costs."""
 
@@ -50,6 +40,7 @@ class _Pool:
     analysed: Sequence[AnalysedChunk]  # of the unit's chunk, one for each unit
     first_of_chunk: Mapping[str, int]
     document_order: Mapping[str, int]
+    language: Language
 
 
 def compress(
@@ -101,7 +92,8 @@ def _pool(evidence: Evidence, passages: Sequence[Passage], weights: Weights) -> 
     for index, unit in enumerate(units):
         first_of_chunk.setdefault(unit.chunk.id, index)
         document_order.setdefault(unit.chunk.document_id, len(document_order))
-    return _Pool(units, [evidence.analysed[unit.chunk.id] for unit in units], first_of_chunk, document_order)
+    analysed = [evidence.analysed[unit.chunk.id] for unit in units]
+    return _Pool(units, analysed, first_of_chunk, document_order, evidence.language)
 
 
 def _fill(pool: _Pool, budget_tokens: int) -> list[set[int]]:
@@ -174,6 +166,10 @@ def _log_odds(probability: float) -> float:
     return math.log(probability / (1.0 - probability)) if 0.0 < probability < 1.0 else math.copysign(_CERTAIN, probability - 0.5)
 
 
+def _is_caveat(pool: _Pool, index: int) -> bool:
+    return pool.language.pattern("passages", "caveat").search(_text(pool, index)) is not None
+
+
 def _with_companions(pool: _Pool, index: int) -> set[int]:
     """A unit and the units of its chunk without which it must not be read."""
     unit = pool.units[index]
@@ -181,7 +177,7 @@ def _with_companions(pool: _Pool, index: int) -> set[int]:
     last = first + len(unit.chunk.units) - 1
     wanted: set[int] = set()
     waiting = [index]
-    if index < last and unit.chunk.units[index + 1 - first].kind is UnitKind.SENTENCE and _CAVEAT.search(_text(pool, index + 1)):
+    if index < last and unit.chunk.units[index + 1 - first].kind is UnitKind.SENTENCE and _is_caveat(pool, index + 1):
         waiting.append(index + 1)
     while waiting:
         current = waiting.pop()
@@ -191,7 +187,11 @@ def _with_companions(pool: _Pool, index: int) -> set[int]:
         own = unit.chunk.units[current - first]
         if own.lead_in is not None and own.lead_in != PREFACE:
             waiting.append(first + own.lead_in)
-        if current > first and own.kind is UnitKind.SENTENCE and _OPENER.match(_text(pool, current)):
+        if (
+            current > first
+            and own.kind is UnitKind.SENTENCE
+            and pool.language.pattern("passages", "opener").match(_text(pool, current))
+        ):
             waiting.append(current - 1)
     return wanted
 

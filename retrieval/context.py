@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from indexing.language.question_form import QuestionForm
 from indexing.tokens import TokenCounter
 from retrieval.compression import compress
 from retrieval.passages import Context
-from retrieval.question_form import QuestionForm
 from retrieval.retriever import Evidence
 from retrieval.selection import SelectionSettings, select_passages
 from retrieval.weights import Weights

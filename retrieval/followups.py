@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexing.documents import AccessLabel
+from indexing.language import Language
 from retrieval.aliases import OtherName, other_names
 from retrieval.analysis import AnalysedQuery, analyse_query
 from retrieval.lexicon import Lexicon
@@ -48,16 +49,16 @@ def words_to_search(query: Query, other_names: Iterable[OtherName] = ()) -> str:
     return " ".join(part for part in parts if part)
 
 
-def analyse(query: Query, lexicon: Lexicon, labels: AbstractSet[AccessLabel]) -> AnalysedQuery:
+def analyse(query: Query, lexicon: Lexicon, labels: AbstractSet[AccessLabel], language: Language) -> AnalysedQuery:
     """The terms of a query, those of its background at `BACKGROUND_WEIGHT`, and the other names of what it names.
 
     Word pairs and the form of the answer are taken from the question alone; other names from documents with one of the
     labels alone.
     """
-    names = other_names(words_to_search(query), lexicon, labels)
-    own = replace(analyse_query(query.text, lexicon), other_names=names)
+    names = other_names(words_to_search(query), lexicon, labels, language)
+    own = replace(analyse_query(query.text, lexicon, language), other_names=names)
     if not query.background:
         return own
-    before = analyse_query(query.background, lexicon)
+    before = analyse_query(query.background, lexicon, language)
     weights = {**{term: weight * BACKGROUND_WEIGHT for term, weight in before.weights.items()}, **own.weights}
     return replace(own, weights=weights, terms=frozenset(weights), total=sum(weights.values()) or 1.0)

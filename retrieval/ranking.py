@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from indexing.language.question_form import QuestionForm
 from retrieval.analysis import AnalysedChunk, AnalysedQuery
 from retrieval.candidates import Candidate
 from retrieval.passages import Passage
-from retrieval.question_form import QuestionForm
 from retrieval.weights import Weights
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from indexing.language.question_form import QuestionForm
 from retrieval.passages import Passage
-from retrieval.question_form import QuestionForm
 from retrieval.retriever import Evidence
 
 WIDE: Final = 20

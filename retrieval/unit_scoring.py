@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from indexing.documents import UnitKind
+from indexing.language.question_form import QuestionForm
 from retrieval.analysis import AnalysedChunk, AnalysedQuery, AnalysedUnit
 from retrieval.passages import ContextUnit, Passage
-from retrieval.question_form import QuestionForm
 from retrieval.weights import Weights, probability
 
 

@@ -28,8 +28,9 @@ from app.costs.ledger import Spender, Surface
 from app.costs.receipts import NaivePrompt, Stage, Till
 from app.generation.accounting import DRAWN_FROM, UNLIMITED, Accounts, Settlement
 from app.generation.calls import Calls
-from app.grounding import Source, Support, check_sentence
+from app.grounding import Readings, Source, Support, check_sentence
 from app.ladder.climb import Climbed, Ladder, Task
+from indexing.language import Language
 from indexing.tokens import TokenCounter
 from retrieval.leasing import OpenGeneration
 from retrieval.lexicon import Rarity
@@ -173,7 +174,9 @@ class Auditor:
             if fresh is None or fresh.held_back or any(step.decision is Decision.FAIL for step in fresh.steps):
                 return  # it says nothing about the cached answer
             cached = self._codec.decode(audit.entry.body)
-            right = isinstance(cached, Answered) and same_answer(audit.entry, cached, fresh.draft, audit.task.rarity)
+            right = isinstance(cached, Answered) and same_answer(
+                audit.entry, cached, fresh.draft, audit.task.rarity, audit.task.evidence.language
+            )
         before = self._standing(self._learner())
         after = self._standing(self._learner.observe(audit.probability, passed=audit.passed, right=right))
         if (before.serves and not after.serves) or (before.verifies and not after.verifies):
@@ -200,7 +203,7 @@ class Auditor:
             raise _StoppedError
 
 
-def same_answer(entry: CachedAnswer, cached: Answered, fresh: Draft | None, rarity: Rarity) -> bool:
+def same_answer(entry: CachedAnswer, cached: Answered, fresh: Draft | None, rarity: Rarity, language: Language) -> bool:
     """Whether a cached answer and a fresh one say the same, as far as rules can tell.
 
     They do when the units that one cites are all cited by the other; or when they share one, and no sentence of either has a
@@ -218,8 +221,11 @@ def same_answer(entry: CachedAnswer, cached: Answered, fresh: Draft | None, rari
     kept = [Source(citation.quote, (citation.title, *citation.heading_path)) for citation in cached.citations]
     found = [Source(unit.text, (unit.chunk.title, *unit.chunk.heading_path)) for unit in new.values()]
     sentences = [sentence.strip() for sentence in _MARKS.split(cached.text) if sentence.strip()]
-    return _agree(sentences, found, rarity) and _agree([sentence.text for sentence in fresh.sentences], kept, rarity)
+    readings = Readings(language)
+    return _agree(sentences, found, rarity, readings) and _agree(
+        [sentence.text for sentence in fresh.sentences], kept, rarity, readings
+    )
 
 
-def _agree(sentences: Sequence[str], sources: Sequence[Source], rarity: Rarity) -> bool:
-    return all(check_sentence(sentence, sources, rarity).support is not Support.UNSUPPORTED for sentence in sentences)
+def _agree(sentences: Sequence[str], sources: Sequence[Source], rarity: Rarity, readings: Readings) -> bool:
+    return all(check_sentence(sentence, sources, rarity, readings).support is not Support.UNSUPPORTED for sentence in sentences)

@@ -30,6 +30,7 @@ from app.generation.calls import BatchReply, Calls, FirstCall
 from app.ladder.climb import Climbed, Ladder, Task
 from indexing.documents import EVERYONE, AccessScope
 from indexing.embedding import Embedder
+from indexing.language import Language
 from indexing.tokens import TokenCounter
 from retrieval.context import ContextSettings
 from retrieval.followups import embed_query
@@ -62,6 +63,7 @@ class AnswerService:
         index: IndexHandle,
         embedder: Embedder,
         counter: TokenCounter,
+        language: Language,
         weights: Weights,
         context_settings: Callable[[], ContextSettings],
         memory: Memory,
@@ -80,6 +82,7 @@ class AnswerService:
             index: Lends the generation that serves.
             embedder: Embeds the questions.
             counter: Counts tokens.
+            language: That of questions and documents.
             weights: The learned weights.
             context_settings: How much an answer reads now.
             memory: The answer cache, and the answers that are being made.
@@ -95,6 +98,7 @@ class AnswerService:
         self._index = index
         self._embedder = embedder
         self._counter = counter
+        self._language = language
         self._weights = weights
         self._context_settings = context_settings
         self._memory = memory
@@ -180,7 +184,9 @@ class AnswerService:
 
     def _admit(self, question: Question, scope: AccessScope) -> tuple[Question, CacheKeys, ContextSettings]:
         question = admit(question, self._max_question_characters)
-        query = resolve(question.text, question.conversation and admit_conversation(question.conversation, self._counter))
+        query = resolve(
+            question.text, question.conversation and admit_conversation(question.conversation, self._counter), self._language
+        )
         settings = self._context_settings()
         return question, self._memory.keys(query, scope, settings), settings
 

@@ -19,6 +19,7 @@ from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder
 from indexing.generations import Generations
+from indexing.language import language
 from indexing.planning import SyncTools
 
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
@@ -91,4 +92,6 @@ def open_sync_tools(settings: Settings, embedder: Embedder | None = None) -> Ite
             max_file_bytes=settings.index.max_file_bytes,
         )
         stack.enter_context(closing(parser))
-        yield SyncTools(Generations(home), engine.store(), engine.name, parser, build_counter(), embedder, cache)
+        yield SyncTools(
+            Generations(home), engine.store(), engine.name, parser, build_counter(), embedder, cache, language(settings.language)
+        )

@@ -13,6 +13,7 @@ from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder
 from indexing.generations import Generations
+from indexing.language import language
 from indexing.tokens import TokenCounter
 from retrieval.leasing import IndexHandle, OpenGeneration
 from retrieval.weights import Weights, shipped_weights
@@ -86,9 +87,17 @@ def build_service(
         index=index,
         embedder=embedder,
         counter=counter,
+        language=language(settings.language),
         weights=weights,
         context_settings=context_settings or _follow_profiles(settings, embedder),
-        memory=build_memory(settings, rungs, books, [settings.embedding.model, weights], calibration or own, generations.current),
+        memory=build_memory(
+            settings,
+            rungs,
+            books,
+            [settings.embedding.model, settings.language, weights],
+            calibration or own,
+            generations.current,
+        ),
         ladder=ladder,
         accounts=accounts,
         baseline=baseline,
@@ -119,7 +128,9 @@ def build_generations(settings: Settings, embedder: Embedder, counter: TokenCoun
     """The generations of the configured home, for reading. Raises `HomeError`."""
     check_home(settings.home)
     home = settings.home.resolve()
-    return HomeGenerations(Generations(home), Engine(settings, home), lambda: embedder.spec, counter, weights)
+    return HomeGenerations(
+        Generations(home), Engine(settings, home), lambda: embedder.spec, counter, weights, language(settings.language)
+    )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from app.errors import SettingsError
 from app.home import check_home
 from app.settings import Settings
+from indexing.language import language
 from indexing.tokens import TokenCounter
 
 if TYPE_CHECKING:  # only one of the stores is imported, and neither where the cache is off
@@ -93,7 +94,7 @@ def build_memory(
     policy, book = policy_version([_release(), endpoints, settings.ladder.model_dump(), *parts]), HitBook(ledger)
     store = build_answer_store(settings)
     if store is None or calibration is None:
-        return Memory(None, Flights(None), None, book, policy, lambda: None)
+        return Memory(None, Flights(None), None, book, policy, lambda: None, language(settings.language))
     cache_settings = CacheSettings(
         ttl_s=settings.cache.ttl_s,
         abstention_ttl_s=settings.cache.abstention_ttl_s,
@@ -101,7 +102,16 @@ def build_memory(
         verifier_wrong_share=settings.cache.verifier_wrong_share if endpoints else None,
     )
     cache = AnswerCache(store, JsonAnswers(), calibration, cache_settings, newest=newest)
-    return Memory(cache, Flights(store if endpoints else None), HitTally(store), book, policy, store.close, rungs.cheapest)
+    return Memory(
+        cache,
+        Flights(store if endpoints else None),
+        HitTally(store),
+        book,
+        policy,
+        store.close,
+        language(settings.language),
+        rungs.cheapest,
+    )
 
 
 def _release() -> str:

@@ -11,6 +11,7 @@ from indexing.embedding import Embedder, EmbedderSpec
 from indexing.errors import IndexMismatchError
 from indexing.generations import Generations, IndexManifest
 from indexing.index import ChunkIndexStore
+from indexing.language import Language, language
 from indexing.tokens import TokenCounter
 from retrieval.leasing import OpenGeneration
 from retrieval.lexicon import lexicon_rarity
@@ -35,6 +36,7 @@ class Engine:
     def __init__(self, settings: Settings, home: Path) -> None:
         self._settings = settings
         self._home = home
+        self._language = language(settings.language)
 
     @property
     def name(self) -> str:
@@ -46,10 +48,10 @@ class Engine:
         if self.name == "qdrant":
             from indexing.adapters.qdrant_index import QdrantIndexStore
 
-            return QdrantIndexStore(self._client, self._settings.qdrant.collection_prefix)
+            return QdrantIndexStore(self._client, self._settings.qdrant.collection_prefix, self._language)
         from indexing.adapters.edge_index import EdgeIndexStore
 
-        return EdgeIndexStore()
+        return EdgeIndexStore(self._language)
 
     def searcher(self, manifest: IndexManifest, directory: Path) -> PassageSearcher:
         """The reading side of one generation. Raises `ChunkIndexError`."""
@@ -58,10 +60,10 @@ class Engine:
             from retrieval.adapters.qdrant_searcher import QdrantPassageSearcher
 
             collection = collection_name(self._settings.qdrant.collection_prefix, manifest.generation)
-            return QdrantPassageSearcher(self._client, collection, manifest.embedder.dimension)
+            return QdrantPassageSearcher(self._client, collection, manifest.embedder.dimension, self._language)
         from retrieval.adapters.edge_searcher import EdgePassageSearcher
 
-        return EdgePassageSearcher(directory, manifest.embedder.dimension, self._home / _SCRATCH)
+        return EdgePassageSearcher(directory, manifest.embedder.dimension, self._language, self._home / _SCRATCH)
 
     def close(self) -> None:
         """Close the connection to a server, if there is one."""
@@ -81,10 +83,17 @@ class HomeGenerations:
     """`GenerationSource` over the generations of a home."""
 
     def __init__(
-        self, generations: Generations, engine: Engine, spec: Callable[[], EmbedderSpec], counter: TokenCounter, weights: Weights
+        self,
+        generations: Generations,
+        engine: Engine,
+        spec: Callable[[], EmbedderSpec],
+        counter: TokenCounter,
+        weights: Weights,
+        language: Language,
     ) -> None:
         self._generations = generations
         self._engine = engine
+        self._language = language
         self._spec = spec
         self._counter = counter
         self._weights = weights
@@ -101,14 +110,14 @@ class HomeGenerations:
             ChunkIndexError: It cannot be opened.
         """
         manifest, directory = self._generations.manifest(generation), self._generations.directory(generation)
-        require_match(manifest, self._engine.name, self._spec())
+        require_match(manifest, self._engine.name, self._language.code, self._spec())
         catalog = Catalog(directory)
         try:
             searcher = self._engine.searcher(manifest, directory)
         except BaseException:
             catalog.close()
             raise
-        retriever = Retriever(searcher, catalog, self._counter, self._weights)
+        retriever = Retriever(searcher, catalog, self._counter, self._weights, self._language)
         return OpenGeneration(
             generation, searcher, retriever, catalog.labels(), lexicon_rarity(catalog), partial(_close, searcher, catalog)
         )
@@ -118,16 +127,21 @@ class HomeGenerations:
         self._engine.close()
 
 
-def require_match(manifest: IndexManifest, engine: str, spec: EmbedderSpec) -> None:
+def require_match(manifest: IndexManifest, engine: str, language: str, spec: EmbedderSpec) -> None:
     """Check that an index fits the settings. The arithmetic (`variant`) may differ: its vectors are all but equal.
 
     Raises:
-        IndexMismatchError: It was built by another engine, or with another model.
+        IndexMismatchError: It was built by another engine, for another language, or with another model.
     """
     built = manifest.embedder
     if manifest.engine != engine:
         raise IndexMismatchError(
             f"The index was built by the engine {manifest.engine!r}, and index.engine is {engine!r}. "
+            "Set it back, or run `farthing index` again."
+        )
+    if manifest.language != language:
+        raise IndexMismatchError(
+            f"The index was built for documents in the language {manifest.language!r}, and language is {language!r}. "
             "Set it back, or run `farthing index` again."
         )
     if (built.model, built.revision, built.dimension) != (spec.model, spec.revision, spec.dimension):

@@ -27,6 +27,7 @@ from app.generation.calls import Calls
 from app.generation.endpoints import Endpoint
 from app.generation.prompting import prompts_version
 from indexing.documents import AccessScope
+from indexing.language import Language
 from retrieval.context import ContextSettings
 from retrieval.leasing import OpenGeneration
 from retrieval.passages import Query
@@ -55,6 +56,7 @@ class Memory:
         hits: HitBook,
         policy: str,
         close: Callable[[], None],
+        language: Language,
         verifiers: Sequence[Endpoint] = (),
     ) -> None:
         """Put it together.
@@ -66,6 +68,7 @@ class Memory:
             hits: Counts hits for the ledger.
             policy: The version of everything that makes answers, besides prompts and profile.
             close: Closes the store.
+            language: That of the questions.
             verifiers: The endpoints that say whether a cached answer is another question's; without any, none is asked.
         """
         self._cache = cache
@@ -74,6 +77,7 @@ class Memory:
         self._hits = hits
         self._policy = policy
         self._close = close
+        self._language = language
         self._verifiers = verifiers
         self._profiles: dict[int, tuple[ContextSettings, str]] = {}
         self._ready = ReadyAnswers()
@@ -83,7 +87,7 @@ class Memory:
 
     def keys(self, query: Query, scope: AccessScope, settings: ContextSettings) -> CacheKeys:
         """What an answer to a question is kept under."""
-        return make_keys(query, scope, Versions(prompts_version(), self._profile(settings), self._policy))
+        return make_keys(query, scope, Versions(prompts_version(), self._profile(settings), self._policy), self._language)
 
     def remembered_or_made(
         self,

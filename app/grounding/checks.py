@@ -8,9 +8,10 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from app.grounding.evidence import Reading, Source, read_question, read_source
+from app.grounding.evidence import Reading, Readings, Source
 from app.grounding.facts import missing_fact, replaced_fact, separated_names
 from app.grounding.wording import different_wording, reversed_wording
+from indexing.language import Language
 from retrieval.lexicon import Rarity
 
 MIN_COVERAGE: Final = 0.95
@@ -25,8 +26,8 @@ MAX_SUPPORT: Final = 4
 """A sentence rests on at most so many of the units that it cites: in a long context, every word stands somewhere."""
 
 _SHOWN_TERMS: Final = 3
-_MARKER: Final = re.compile(r"\s*(?:(?:\d{1,3}[.)]|[-*•])\s+)?(?:(?:Yes|No)(?:[,.:;!]| [-–—])\s+)?")  # noqa: RUF001 - dashes are meant
-"""What is no part of a claim: the mark of a list, and the answer's first word to a question."""
+_MARKER: Final = re.compile(r"\s*(?:(?:\d{1,3}[.)]|[-*•])\s+)?")
+_AFTER_ANSWER: Final = re.compile(r"(?:[,.:;!]| [-–—])\s+")  # noqa: RUF001 - dashes are meant
 
 
 class Support(StrEnum):
@@ -62,7 +63,7 @@ class Findings:
     uncovered: tuple[str, ...]
 
 
-def check_sentence(sentence: str, cited: Sequence[Source], rarity: Rarity, question: str = "") -> Check:
+def check_sentence(sentence: str, cited: Sequence[Source], rarity: Rarity, readings: Readings, question: str = "") -> Check:
     """Say whether the units that a sentence cites support it. Their order does not matter.
 
     A name may be repeated from the `question` that the sentence answers without being refuted by that; it is not supported by it
@@ -72,31 +73,33 @@ def check_sentence(sentence: str, cited: Sequence[Source], rarity: Rarity, quest
     date, code or name which no cited unit has, or that puts another one or a `not` where a unit says the same otherwise, is
     unsupported. Of the rest, what is wholly covered and agrees in negation, modality and exceptions is supported.
     """
-    return decide(find(sentence, cited, rarity, question))
+    return decide(find(sentence, cited, rarity, readings, question))
 
 
-def find(sentence: str, cited: Sequence[Source], rarity: Rarity, question: str = "") -> Findings:
+def find(sentence: str, cited: Sequence[Source], rarity: Rarity, readings: Readings, question: str = "") -> Findings:
     """Compare a sentence with what it cites."""
     if not cited:
         return Findings(verbatim=False, contradiction="it cites no unit", doubt=None, coverage=0.0, bigrams=0.0, uncovered=())
-    claim = sentence.removeprefix(match.group() if (match := _MARKER.match(sentence)) else "")
+    claim = _claim(sentence, readings.language)
     if _is_verbatim(sentence, cited) or _is_verbatim(claim, cited):
         return Findings(verbatim=True, contradiction=None, doubt=None, coverage=1.0, bigrams=1.0, uncovered=())
-    own = Reading(claim)
+    own = Reading(claim, readings.language)
     weights = rarity(sorted(own.terms))
-    read = [read_source(source) for source in cited]
+    read = [readings.source(source) for source in cited]
     support = _support(own, read, weights)
     units = [unit for unit, _ in support]
     everything = [part for both in read for part in both]
     known = [part for both in support for part in both]
     contradiction = (
-        missing_fact(own, everything, read_question(question))
+        missing_fact(own, everything, readings.of(question))
         or replaced_fact(own, units, certain=True)
         or reversed_wording(own, units, certain=True)
     )
     doubt = None
     if contradiction is None:
         doubt = _doubt(own, units, known, everything)
+        if doubt is None and not readings.language.has_vocabulary:
+            doubt = "the small words of its language are not known here"
     found = frozenset[str]().union(*(part.terms for part in known))
     total = math.fsum(weights[term] for term in own.terms)
     pairs = list(pairwise(own.content))
@@ -154,6 +157,15 @@ def _support(
         support.append(left.pop(best))
         open_terms -= support[-1][0].terms | support[-1][1].terms
     return support
+
+
+def _claim(sentence: str, language: Language) -> str:
+    """A sentence without what is no part of a claim: the mark of a list, and the answer's first word to a question."""
+    start = match.end() if (match := _MARKER.match(sentence)) else 0
+    for word in language.words_of("answers", "bare"):
+        if sentence.startswith(word, start) and (after := _AFTER_ANSWER.match(sentence, start + len(word))):
+            return sentence[after.end() :]
+    return sentence[start:]
 
 
 def _is_verbatim(sentence: str, cited: Sequence[Source]) -> bool:

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
-from app.grounding.reading import Kind, Token, read
-from indexing.words import STOPWORDS, stems
+from indexing.language import Language
+from indexing.language.quantities import Kind, Token
 
 _ALIKE: Final = {Kind.DATE: "<date>", Kind.TIME: "<time>"}
 
@@ -36,9 +36,10 @@ class Source:
 class Reading:
     """A text taken apart. Not a slotted dataclass: most of it is made only where it is asked for, and then kept."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, language: Language) -> None:
         """Read a text."""
-        self.tokens = read(text)
+        self.language = language
+        self.tokens = language.read(text)
         self.keys = tuple(token.key for token in self.tokens)
 
     @cached_property
@@ -46,7 +47,7 @@ class Reading:
         """The stem of each word and the key of each fact; dates and times alike, as they agree without being equal."""
         return tuple(
             stem if token.kind is Kind.WORD else _ALIKE.get(token.kind, token.key)
-            for token, stem in zip(self.tokens, stems(list(self.keys)), strict=True)
+            for token, stem in zip(self.tokens, self.language.stems(list(self.keys)), strict=True)
         )
 
     @cached_property
@@ -55,7 +56,7 @@ class Reading:
         return tuple(
             stem
             for token, stem in zip(self.tokens, self.stems, strict=True)
-            if token.kind is not Kind.WORD or token.key not in STOPWORDS
+            if token.kind is not Kind.WORD or token.key not in self.language.stopwords
         )
 
     @cached_property
@@ -133,16 +134,20 @@ def gaps(own: Reading, position: int, other: Reading) -> bool:
     ) in other.triples
 
 
-def read_source(source: Source) -> tuple[Reading, Reading]:
-    """A unit's text and what it stands under, taken apart. Kept for a while: the sentences of an answer cite the same units."""
-    return _kept(source.text), _kept(". ".join(source.headings))
+class Readings:
+    """Texts taken apart for the check of one answer, each once: its sentences cite the same units. Used by one thread."""
 
+    def __init__(self, language: Language) -> None:
+        """Begin with nothing. `language` is that of all texts."""
+        self.language = language
+        self._kept: dict[str, Reading] = {}
 
-def read_question(question: str) -> Reading:
-    """A question taken apart, and kept as long."""
-    return _kept(question)
+    def of(self, text: str) -> Reading:
+        """A text taken apart."""
+        if text not in self._kept:
+            self._kept[text] = Reading(text, self.language)
+        return self._kept[text]
 
-
-@lru_cache(maxsize=1_024)
-def _kept(text: str) -> Reading:
-    return Reading(text)
+    def source(self, source: Source) -> tuple[Reading, Reading]:
+        """A unit's text and what it stands under, taken apart."""
+        return self.of(source.text), self.of(". ".join(source.headings))

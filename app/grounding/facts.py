@@ -1,20 +1,16 @@
 """Whether the facts of a sentence stand in what it cites: numbers with their units, dates, times, codes and names."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
 from app.grounding.evidence import Reading, alike_around, counterparts
-from app.grounding.reading import ORDINAL, UNITS, Kind, Token
-from indexing.words import STOPWORDS
+from indexing.language import Language
+from indexing.language.quantities import ORDINAL, Kind, Token
 
-_EACH: Final = ("a", "an", "per", "each", "every", "single")
 _UNKNOWN: Final = "?"
-_LINKING: Final = frozenset({"of", "and", "for", "the"})
 _MARKS: Final = frozenset("#@")
 _HEADING_WORDS: Final = 3
-_ACRONYM_WORDS: Final = frozenset({"IT", "US"})
-"""Names that are everyday words but for their capitals."""
 
 
 def missing_fact(sentence: Reading, cited: Sequence[Reading], asked: Reading | None = None) -> str | None:
@@ -29,7 +25,7 @@ def missing_fact(sentence: Reading, cited: Sequence[Reading], asked: Reading | N
     known = frozenset[str]().union(*(reading.words for reading in naming))
     for position in sorted(name_positions(sentence)):
         token = sentence.tokens[position]
-        if token.shown in _ACRONYM_WORDS:
+        if token.shown in sentence.language.words_of("names", "spelled_like_words"):
             found = any(token.shown == other.shown.replace(".", "") for reading in naming for other in reading.tokens)
         else:
             found = sentence.stems[position] in known or any(token.key in _acronyms(reading) for reading in naming)
@@ -49,7 +45,11 @@ def replaced_fact(sentence: Reading, support: Sequence[Reading], *, certain: boo
         if token.kind is Kind.WORD and position not in names:
             continue
         for reading in support:
-            places = [place for place in counterparts(sentence, position, reading) if _rivals(token, reading.tokens[place])]
+            places = [
+                place
+                for place in counterparts(sentence, position, reading)
+                if _rivals(token, reading.tokens[place], reading.language)
+            ]
             if any(_agree(token, reading.tokens[place]) for place in places):
                 break
             if certain and _says(reading, token):
@@ -70,8 +70,9 @@ def separated_names(sentence: Reading, cited: Sequence[Reading]) -> str | None:
 
 def claimed_facts(sentence: Reading) -> Iterator[Token]:
     """The numbers, dates, times and codes that must stand in the evidence. `first` and `second` often only order a text."""
+    ordering = sentence.language.words_of("numbers", "ordering")
     for token in sentence.tokens:
-        if token.kind is not Kind.WORD and not (token.unit == ORDINAL and token.shown.lower() in {"first", "second"}):
+        if token.kind is not Kind.WORD and not (token.unit == ORDINAL and token.shown.lower() in ordering):
             yield token
 
 
@@ -80,9 +81,10 @@ def name_positions(sentence: Reading) -> frozenset[int]:
 
     Where every content word is capitalised, as in a heading, capitals tell nothing.
     """
-    tokens = sentence.tokens
-    capital = [_is_capital(token) for token in tokens]
-    content = [position for position, token in enumerate(tokens) if token.kind is Kind.WORD and token.key not in STOPWORDS]
+    tokens, language = sentence.tokens, sentence.language
+    capital = [_is_capital(token, language) for token in tokens]
+    stopwords = language.stopwords
+    content = [position for position, token in enumerate(tokens) if token.kind is Kind.WORD and token.key not in stopwords]
     if len(content) >= _HEADING_WORDS and all(capital[position] for position in content):
         return frozenset()
     return frozenset(
@@ -92,10 +94,12 @@ def name_positions(sentence: Reading) -> frozenset[int]:
     )
 
 
-def _is_capital(token: Token) -> bool:
+def _is_capital(token: Token, language: Language) -> bool:
     if token.kind is not Kind.WORD or not token.shown[0].isupper():
         return False
-    return token.key not in STOPWORDS or token.shown in _ACRONYM_WORDS
+    if not language.tells_names and sum(map(str.isupper, token.shown)) == 1:
+        return False
+    return token.key not in language.stopwords or token.shown in language.words_of("names", "spelled_like_words")
 
 
 def _says(reading: Reading, token: Token) -> bool:
@@ -111,17 +115,14 @@ def _states(reading: Reading, token: Token) -> bool:
         return False
     if token.unit is None:
         return any(token.key == part.split("-")[0] for date in reading.facts.get(Kind.DATE, ()) for part in date.key.split("|"))
-    return token.key == "1" and any((word, form) in reading.pairs for word in _EACH for form in _forms(token.unit))
+    each, forms = reading.language.words_of("numbers", "each"), list(reading.language.quantities.forms(token.unit))
+    return token.key == "1" and any((word, form) in reading.pairs for word in each for form in forms)
 
 
 def _names_unmarked(reading: Reading, handle: str) -> bool:
     """Whether a channel or handle stands there without its mark: `staffing-resourcing` for `#staffing-resourcing`."""
-    words = Reading(handle[1:]).keys
+    words = Reading(handle[1:], reading.language).keys
     return any(reading.keys[start : start + len(words)] == words for start in range(len(reading.keys)))
-
-
-def _forms(unit: str | None) -> Iterable[str]:
-    return (form for form, name in UNITS.items() if name == unit)
 
 
 def _agree(token: Token, other: Token) -> bool:
@@ -150,10 +151,10 @@ def _clock(token: Token) -> str:
     return token.key.rstrip("ap")
 
 
-def _rivals(token: Token, other: Token) -> bool:
+def _rivals(token: Token, other: Token, language: Language) -> bool:
     """Whether two tokens are facts of one kind, so that one may have been put in the place of the other."""
     if token.kind is Kind.WORD:
-        return _is_capital(other)
+        return _is_capital(other, language)
     return token.kind is other.kind
 
 
@@ -161,9 +162,9 @@ def _acronyms(reading: Reading) -> Iterator[str]:
     """The initials of runs of capitalised words: `gsa` for General Services Administration."""
     run = ""
     for token in reading.tokens:
-        if _is_capital(token):
+        if _is_capital(token, reading.language):
             run += token.key[0]
-        elif token.key not in _LINKING:
+        elif token.key not in reading.language.words_of("names", "linking"):
             if len(run) > 1:
                 yield run
             run = ""

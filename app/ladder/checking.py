@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from app.generation.prompting import Reply, ReplySentence, Statement
-from app.grounding import Check, Source, Support, check_sentence
+from app.grounding import Check, Readings, Source, Support, check_sentence
 from indexing.documents import PREFACE
+from indexing.language import Language
 from retrieval.lexicon import Rarity
 from retrieval.passages import Context, ContextUnit
 from retrieval.retriever import Evidence
 
-_BARE_ANSWER: Final = re.compile(r"(?:Yes|No)\W*")
+_BARE: Final = re.compile(r"\W+$")
 _JUDGED_SUPPORTED: Final = Check(Support.SUPPORTED, "a model judged that the cited units say it")
 _JUDGED_UNSUPPORTED: Final = Check(Support.UNSUPPORTED, "a model judged that the cited units do not say it")
 
@@ -32,8 +33,8 @@ def check_reply(reply: Reply, context: Context, evidence: Evidence, rarity: Rari
 
     A bare `Yes.` or `No.` at the beginning claims nothing that can be looked up: it is one with the sentence after it.
     """
-    checked = []
-    for sentence in _claims(reply.sentences):
+    checked, readings = [], Readings(evidence.language)
+    for sentence in _claims(reply.sentences, readings.language):
         numbers = dict.fromkeys(sentence.units)
         units = tuple(context.units[number - 1] for number in numbers if 1 <= number <= len(context.units))
         quotes = tuple(evidence.analysed[unit.chunk.id].units[unit.position].text for unit in units)
@@ -41,7 +42,7 @@ def check_reply(reply: Reply, context: Context, evidence: Evidence, rarity: Rari
             check = Check(Support.UNSUPPORTED, "it cites a unit that was not among those sent" if numbers else "it cites nothing")
         else:
             cited = [_source(unit, quote) for unit, quote in zip(units, quotes, strict=True)]
-            check = check_sentence(sentence.text, cited, rarity, question)
+            check = check_sentence(sentence.text, cited, rarity, readings, question)
         checked.append(CheckedSentence(sentence.text, units, quotes, check))
     return checked
 
@@ -62,9 +63,9 @@ def judged(checked: Sequence[CheckedSentence], verdicts: Sequence[bool]) -> list
     ]
 
 
-def _claims(sentences: Sequence[ReplySentence]) -> Sequence[ReplySentence]:
+def _claims(sentences: Sequence[ReplySentence], language: Language) -> Sequence[ReplySentence]:
     match sentences:
-        case [answer, opened, *others] if _BARE_ANSWER.fullmatch(answer.text):
+        case [answer, opened, *others] if _BARE.sub("", answer.text) in language.words_of("answers", "bare"):
             return [ReplySentence(f"{answer.text} {opened.text}", (*answer.units, *opened.units)), *others]
     return sentences
 

@@ -31,11 +31,11 @@ from app.grounding import Support
 from app.ladder.checking import CheckedSentence, check_reply, judged, unsure_statements
 from app.ladder.extraction import extract
 from app.ladder.routing import Route, choose_first_rung, why_not_climb
+from indexing.language.question_form import QuestionForm
 from indexing.tokens import TokenCounter
 from retrieval.context import ContextSettings
 from retrieval.lexicon import Rarity
 from retrieval.passages import Context
-from retrieval.question_form import QuestionForm
 from retrieval.rendering import render
 from retrieval.retriever import Evidence
 from retrieval.selection import WIDE, SelectionSettings

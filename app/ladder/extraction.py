@@ -6,10 +6,10 @@ from typing import Final
 
 from app.answers.answers import Draft, DraftSentence
 from indexing.documents import UnitKind
+from indexing.language.question_form import QuestionForm
 from retrieval.analysis import AnalysedUnit
 from retrieval.answerability import answer_probability
 from retrieval.passages import Context, ContextUnit
-from retrieval.question_form import QuestionForm
 from retrieval.retriever import Evidence
 from retrieval.weights import Weights
 

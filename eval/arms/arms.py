@@ -18,10 +18,10 @@ from eval.arms.workbench import Workbench
 from eval.datasets.cases import Case
 from eval.errors import EvalError
 from eval.measures.measures import ANSWER_MEASURES, PLAIN_ANSWER_MEASURES
+from indexing.language.question_form import QuestionForm
 from indexing.tokens import TokenCounter
 from retrieval.context import ContextSettings
 from retrieval.passages import Passage, Query
-from retrieval.question_form import QuestionForm
 from retrieval.retriever import Evidence
 from retrieval.selection import SelectionSettings, select_passages
 

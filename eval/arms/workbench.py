@@ -171,7 +171,7 @@ def _index(dataset: Dataset, settings: Settings, tools: SyncTools, progress: Pro
     """Index the documents, unless too many quotes are not on them; the cases that can be asked, and the parsed documents."""
     sources = build_sources(settings, [dataset.docs], (), None)
     documents = _documents(settings.home / _PAGES_FILE, sources, tools)
-    findable = exclude_unfindable(dataset, _evidence_pages(dataset, documents, tools.counter))
+    findable = exclude_unfindable(dataset, _evidence_pages(dataset, documents, tools))
     sync(sources, tools, progress)
     return findable, documents
 
@@ -214,6 +214,7 @@ def _kept(file: Path, recipe: str) -> dict[str, tuple[str | None, str]] | None:
     return None
 
 
-def _evidence_pages(dataset: Dataset, documents: Mapping[str, Document], counter: TokenCounter) -> dict[str, str]:
+def _evidence_pages(dataset: Dataset, documents: Mapping[str, Document], tools: SyncTools) -> dict[str, str]:
     wanted = {page for case in dataset.cases for page in case.gold_documents}
-    return {page: normalised_page(chunk_document(documents[page], counter)) for page in sorted(wanted) if page in documents}
+    chunks = {page: chunk_document(documents[page], tools.counter, tools.language) for page in sorted(wanted & documents.keys())}
+    return {page: normalised_page(found) for page, found in chunks.items()}

@@ -40,6 +40,7 @@ from eval.calibration.pairs import AskedWording, Pair, WordingKind, propose, pro
 from eval.datasets.json_lines import read_json_lines
 from eval.replay.replay import SIMILARITIES, VERIFIER_WRONG_SHARE
 from eval.training.calibration import HANDBOOKS, ask_handbook
+from indexing.language import ENGLISH, Language
 from retrieval.passages import Query
 
 MAX_WRONG_SHARE: Final = 0.01
@@ -90,12 +91,12 @@ class Verifier:
         return pair.right != (self._random.random() < VERIFIER_WRONG_SHARE)
 
 
-def by_key(entries: Sequence[AskedWording], key: Callable[[Query], str]) -> Callable[[AskedWording], Pair | None]:
+def by_key(entries: Sequence[AskedWording], key: Callable[[Query, Language], str]) -> Callable[[AskedWording], Pair | None]:
     """Hits of entries with the same key."""
-    known = {key(Query(old.wording.text)): old for old in entries if old.entry}
+    known = {key(Query(old.wording.text), ENGLISH): old for old in entries if old.entry}
 
     def find(new: AskedWording) -> Pair | None:
-        old = known.get(key(Query(new.wording.text)))
+        old = known.get(key(Query(new.wording.text), ENGLISH))
         return Pair(old, new) if old else None
 
     return find
@@ -190,7 +191,8 @@ def decide_pairs(file: Path, vectors: Callable[[Sequence[str]], NDArray[np.float
     tallies = {name: Tally() for name in ("exact", "same words", *(f"similarity {one:.2f}" for one in SIMILARITIES))}
     for row, cosine in zip(rows, cosines.tolist(), strict=True):
         old, new = Query(row["a"]), Query(row["b"])
-        hits = {"exact": exact_key(old) == exact_key(new), "same words": same_words_key(old) == same_words_key(new)}
+        hits = {"exact": exact_key(old, ENGLISH) == exact_key(new, ENGLISH)}
+        hits["same words"] = same_words_key(old, ENGLISH) == same_words_key(new, ENGLISH)
         hits |= {f"similarity {one:.2f}": cosine >= one for one in SIMILARITIES}
         for name, hit in hits.items():
             tallies[name].count((row["a"], row["b"]) if hit else None, right=row["same"])
@@ -205,7 +207,7 @@ def decide_stream(file: Path) -> dict[str, Tally]:
         known: dict[str, tuple[str, str]] = {}
         tally = tallies[name] = Tally()
         for row in rows:
-            text, intent = known.setdefault(key(Query(row["text"])), (row["text"], row["intent"]))
+            text, intent = known.setdefault(key(Query(row["text"]), ENGLISH), (row["text"], row["intent"]))
             tally.count((text, row["text"]) if text is not row["text"] else None, right=intent == row["intent"])
     return tallies
 
@@ -263,7 +265,7 @@ def _likeliest(judged: Iterable[tuple[Pair, Judgement]], decision: HitDecision) 
 
 
 def _reasons(pair: Pair) -> tuple[str, ...]:
-    return differences(pair.proposal.question, pair.new.evidence.query)
+    return differences(pair.proposal.question, pair.new.evidence.query, ENGLISH)
 
 
 def _share(some: int, of: int) -> str:

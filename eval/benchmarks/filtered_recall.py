@@ -29,6 +29,7 @@ from indexing.adapters.edge_index import EdgeIndexStore
 from indexing.adapters.qdrant_index import QdrantIndexStore, collection_name, connect_qdrant
 from indexing.documents import DEFAULT_TENANT, AccessScope, Chunk, Unit, UnitKind, chunk_id
 from indexing.index import ChunkIndexStore
+from indexing.language import ENGLISH
 from retrieval.adapters.edge_searcher import EdgePassageSearcher
 from retrieval.adapters.qdrant_searcher import QdrantPassageSearcher
 from retrieval.search import PassageSearcher
@@ -147,13 +148,18 @@ def _engines(root: Path, queries: int) -> Iterator[list[Engine]]:
     url = os.environ.get("QDRANT_URL")
     client = connect_qdrant(url, os.environ.get("QDRANT_API_KEY"), 60) if url else QdrantClient(":memory:")
     prefix = f"bench_{uuid.uuid4().hex[:12]}"
-    store = QdrantIndexStore(client, prefix)
+    store = QdrantIndexStore(client, prefix, ENGLISH)
     collection = collection_name(prefix, GENERATION)
-    edge = Engine("edge", EdgeIndexStore(), lambda directory: EdgePassageSearcher(directory, DIMENSION, root / "run"), queries)
+    edge = Engine(
+        "edge",
+        EdgeIndexStore(ENGLISH),
+        lambda directory: EdgePassageSearcher(directory, DIMENSION, ENGLISH, root / "run"),
+        queries,
+    )
     qdrant = Engine(
         "qdrant server" if url else "qdrant in memory",
         store,
-        lambda _directory: QdrantPassageSearcher(client, collection, DIMENSION),
+        lambda _directory: QdrantPassageSearcher(client, collection, DIMENSION, ENGLISH),
         queries if url else min(queries, SLOW_QUERIES),
     )
     try:

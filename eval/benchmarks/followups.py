@@ -45,6 +45,7 @@ from eval.datasets.cases import load_dataset
 from eval.datasets.quotes import missing_quotes
 from eval.measures.ranking import first_occurrences, recall_at
 from indexing.embedding import Embedder
+from indexing.language import ENGLISH
 from indexing.planning import NoProgress
 from indexing.sync import sync
 from indexing.tokens import TokenCounter
@@ -127,7 +128,7 @@ def compare(bench: Bench, name: str, followups: Sequence[FollowUp], table: Table
     states = {followup.id: bench.converse(followup.earlier) for followup in followups}
     queries: Mapping[str, Callable[[FollowUp], Query | None]] = {
         "alone": lambda one: Query(one.question),
-        "resolved": lambda one: resolve(one.question, states[one.id]),
+        "resolved": lambda one: resolve(one.question, states[one.id], ENGLISH),
         "written out": lambda one: Query(one.written_out) if one.written_out else None,
     }
     measured = {
@@ -139,7 +140,7 @@ def compare(bench: Bench, name: str, followups: Sequence[FollowUp], table: Table
     shares = []
     for half in (TUNED, OTHER, "all"):
         some = [followup for followup in followups if half in {followup.half, "all"}]
-        dependent = sum(not stands_alone(followup.question) for followup in some)
+        dependent = sum(not stands_alone(followup.question, ENGLISH) for followup in some)
         for measure in measured["alone", some[0].id]:
             alone, resolved, written = (
                 [measured[way, one.id][measure] for one in some if (way, one.id) in measured] for way in queries
@@ -164,9 +165,10 @@ def err(bench: Bench, name: str, questions: Sequence[tuple[str, tuple[str, ...]]
         state = bench.converse([questions[(position + away) % len(questions)][0]])
         assert state is not None
         alone.append(bench.retained(quotes, bench.retrieve(Query(question))))
-        ruled.append(alone[-1] if stands_alone(question) else bench.retained(quotes, bench.retrieve(resolve(question, state))))
+        resolved = resolve(question, state, ENGLISH)
+        ruled.append(alone[-1] if stands_alone(question, ENGLISH) else bench.retained(quotes, bench.retrieve(resolved)))
         forced.append(bench.retained(quotes, bench.retrieve(Query(question, state.text))))
-    dependent = sum(not stands_alone(question) for question, _ in questions)
+    dependent = sum(not stands_alone(question, ENGLISH) for question, _ in questions)
     cells = (f"{dependent} ({dependent / len(questions):.1%})", _mean(alone), _mean(ruled), _mean(forced))
     table.add_row(name, f"{len(questions)}", *cells)
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.bootstrap import build_counter, build_embedder
-from app.grounding import Support, check_sentence
+from app.grounding import Readings, Support, check_sentence
 from app.home import prepare_home
 from app.settings import load_settings
 from eval.benchmarks.sets.edits import DATE, KINDS, NAME, NUMBER, EditedSentence, edit_sentences, read_chunks
@@ -40,6 +40,7 @@ from eval.benchmarks.sets.groundedness import (
     word_overlap,
 )
 from eval.datasets.sentences import counted_rarity
+from indexing.language import ENGLISH
 
 TARGET_SHARE: Final = 0.95
 MANUAL: Final = Path(__file__).parents[2] / "docs"
@@ -82,7 +83,7 @@ def add_edits(table: Table, name: str, docs: Path) -> list[float]:
     rarity = counted_rarity([chunk.text for chunk in chunks])
     edits = edit_sentences(chunks, _SEED)
     start = time.perf_counter()
-    verdicts = [check_sentence(edit.text, edit.cited, rarity).support for edit in edits]
+    verdicts = [check_sentence(edit.text, edit.cited, rarity, Readings(ENGLISH)).support for edit in edits]
     each_ms = (time.perf_counter() - start) * 1_000 / len(edits)
     shares = []
     for kind in KINDS:

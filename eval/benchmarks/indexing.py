@@ -30,6 +30,7 @@ from indexing.adapters.sentence_transformers_embedder import SentenceTransformer
 from indexing.adapters.tiktoken_counter import TiktokenCounter
 from indexing.embedding import Embedder, EmbedderSpec
 from indexing.generations import Generations
+from indexing.language import ENGLISH
 from indexing.planning import NoProgress, SyncTools, plan
 from indexing.sync import SyncReport, sync
 
@@ -137,7 +138,9 @@ def main() -> int:
         shutil.copytree(arguments.data / "handbook-18f" / "docs", docs)
         embedder = SentenceTransformersEmbedder(home=home)
         cache = DiskEmbeddingCache(home / "embeddings", lambda: embedder.spec)
-        tools = SyncTools(Generations(home), EdgeIndexStore(), "edge", documents, TiktokenCounter(), embedder, cache)
+        tools = SyncTools(
+            Generations(home), EdgeIndexStore(ENGLISH), "edge", documents, TiktokenCounter(), embedder, cache, ENGLISH
+        )
         plan_s, planned = timed(lambda: plan([FolderSource("bench", [docs])], tools, NoProgress()))
         pages, chunks = len(planned.documents), len(planned.upserts)
         if not chunks:

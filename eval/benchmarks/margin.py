@@ -29,9 +29,9 @@ from eval.datasets.quotes import normalised, normalised_quote
 from eval.measures.intervals import Interval, bootstrap
 from eval.training.examples import Example
 from eval.training.learning import HANDBOOKS, find_examples, learn_without, ranked_evidence
+from indexing.language.question_form import QuestionForm
 from indexing.planning import NoProgress
 from retrieval.passages import Query
-from retrieval.question_form import QuestionForm
 from retrieval.retriever import Candidates
 from retrieval.selection import SelectionSettings, select_passages
 from retrieval.weights import Weights, shipped_weights

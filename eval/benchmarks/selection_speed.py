@@ -26,14 +26,14 @@ from indexing.aliases import Alias
 from indexing.chunking import chunk_document
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessLabel, Chunk, Document
 from indexing.errors import ParsingError
+from indexing.language import ENGLISH
+from indexing.language.question_form import QuestionForm
 from indexing.tokens import TokenCounter
-from indexing.words import terms
 from retrieval.analysis import ChunkAnalyses, analyse_query
 from retrieval.candidates import SEARCH_LIMIT, gather_candidates
 from retrieval.compression import compress
 from retrieval.lexicon import inverse_document_frequency
 from retrieval.passages import Query
-from retrieval.question_form import QuestionForm
 from retrieval.ranking import rank_candidates
 from retrieval.retriever import Evidence
 from retrieval.search import Found, SearchResult
@@ -53,7 +53,7 @@ class CountedTerms:
         self.chunk_count = len(chunks)
         self.postings: dict[str, dict[str, int]] = defaultdict(dict)
         for chunk in chunks:
-            for term, count in Counter(terms(chunk.words_text)).items():
+            for term, count in Counter(ENGLISH.terms(chunk.words_text)).items():
                 self.postings[term][chunk.id] = count
 
     def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
@@ -67,7 +67,7 @@ class CountedTerms:
     def search(self, question: str) -> tuple[Found, ...]:
         """The chunks that share the rarest terms with the question, best first."""
         scores: dict[str, float] = defaultdict(float)
-        for term, frequency in self.document_frequencies(dict.fromkeys(terms(question))).items():
+        for term, frequency in self.document_frequencies(dict.fromkeys(ENGLISH.terms(question))).items():
             weight = inverse_document_frequency(frequency, self.chunk_count)
             for chunk_id, count in self.postings[term].items():
                 scores[chunk_id] += weight * count / (count + 1.0)
@@ -118,22 +118,22 @@ def read_chunks(docs: Path, counter: TokenCounter) -> list[Chunk]:
             content_hash="",
             keywords=page.keywords,
         )
-        chunks += chunk_document(document, counter)
+        chunks += chunk_document(document, counter, ENGLISH)
     return chunks
 
 
 def find_all(questions: Sequence[str], chunks: Sequence[Chunk], counter: TokenCounter, passages: int) -> list[Evidence]:
     """Ranked passages for each question, at most `passages`; questions that find none are left out."""
     by_id = {chunk.id: chunk for chunk in chunks}
-    lexicon, analyses, found = CountedTerms(chunks), ChunkAnalyses(counter), []
+    lexicon, analyses, found = CountedTerms(chunks), ChunkAnalyses(counter, ENGLISH), []
     for question in questions:
-        query = analyse_query(question, lexicon)
+        query = analyse_query(question, lexicon, ENGLISH)
         candidates = gather_candidates(SearchResult((), lexicon.search(question)), by_id)
         analysed = analyses.of(candidate.chunk for candidate in candidates)
         ranked = rank_candidates(query, candidates, analysed, shipped_weights())[:passages]
         if ranked:
             terms_by_id = {candidate.chunk.id: one for candidate, one in zip(candidates, analysed, strict=True)}
-            found.append(Evidence(Query(question), query, tuple(ranked), terms_by_id))
+            found.append(Evidence(Query(question), query, tuple(ranked), terms_by_id, ENGLISH))
     return found
 
 

@@ -20,8 +20,9 @@ from eval.calibration.learning import calibrate
 from eval.calibration.pairs import Wording, WordingKind, ask_wording, load_wordings, propose_all
 from eval.datasets.cases import load_dataset
 from indexing.embedding import Embedder
+from indexing.language import ENGLISH
+from indexing.language.words import words
 from indexing.planning import Progress
-from indexing.words import STOPWORDS, words
 
 BOUNDS: Final = (0.8, 0.9, 0.95, 0.99)
 """For which bounds it is printed how many proposals they would let pass."""
@@ -105,7 +106,7 @@ def keyword_wordings(wordings: Sequence[Wording]) -> list[Wording]:
     """The questions with their content words alone, in order; none for one that has hardly any, or is no longer than that."""
     made = []
     for one in wordings:
-        kept = [word for word in words(one.text) if word not in STOPWORDS]
+        kept = [word for word in words(one.text) if word not in ENGLISH.stopwords]
         if one.kind is WordingKind.QUESTION and _FEWEST_WORDS <= len(kept) < len(words(one.text)):
             made.append(Wording(one.answer_id, one.family, WordingKind.PARAPHRASE, " ".join(kept)))
     return made

@@ -29,7 +29,7 @@ def kept_pairs(pairs: Sequence[Pair]) -> tuple[list[Pair], NDArray[np.float64]]:
     kept: list[Pair] = []
     rows: list[tuple[float, ...]] = []
     for pair in pairs:
-        if not differences(pair.proposal.question, pair.new.evidence.query):
+        if not differences(pair.proposal.question, pair.new.evidence.query, pair.new.evidence.language):
             agrees = agreement(pair.proposal, pair.new.evidence)
             if not agrees.disagreements:
                 kept.append(pair)

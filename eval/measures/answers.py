@@ -8,8 +8,8 @@ from typing import Final
 from app.answers.answers import Citation
 from eval.datasets.cases import Case, Quote
 from eval.datasets.quotes import normalised, normalised_quote
+from indexing.language.words import words
 from indexing.plain_text import plain_text
-from indexing.words import words
 
 TOKEN_F1_THRESHOLD: Final = 0.5
 """Where a dataset names no `must_include`, an answer counts as correct from this token F1 on, or when it holds the whole gold

@@ -14,10 +14,10 @@ from eval.errors import DatasetError
 from eval.questions.writing import QuestionWriter, WrittenQuestion
 from indexing.chunking import chunk_document
 from indexing.documents import DEFAULT_TENANT, EVERYONE, Chunk, Document, UnitKind
+from indexing.language import ENGLISH
 from indexing.plain_text import plain_text
 from indexing.planning import Progress
 from indexing.sources import Skipped
-from indexing.words import terms
 
 HEADING: Final = "heading"
 """How a row was made where no model wrote it."""
@@ -90,7 +90,7 @@ def _sections(settings: Settings, path: Path) -> list[tuple[Chunk, str]]:
             document = Document(
                 raw.path, DEFAULT_TENANT, "", raw.path, raw.uri, parsed.title, parsed.markdown, None, (EVERYONE,), ""
             )
-            sections += _page_sections(chunk_document(document, tools.counter))
+            sections += _page_sections(chunk_document(document, tools.counter, tools.language))
     return sections
 
 
@@ -154,8 +154,8 @@ def _sentences(chunk: Chunk) -> Iterator[str]:
 
 def _telling(text: str, chunk: Chunk) -> tuple[int, int, int]:
     """What its heading names first, then a number, then how much it says."""
-    own = set(terms(text))
-    return len(own & set(terms(chunk.heading_path[-1]))), int(bool(_NUMBER.search(text))), len(own)
+    own = set(ENGLISH.terms(text))
+    return len(own & set(ENGLISH.terms(chunk.heading_path[-1]))), int(bool(_NUMBER.search(text))), len(own)
 
 
 def _heading_row(chunk: Chunk, sentence: str) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from app.bootstrap import build_counter, build_ledger, build_prices, build_rungs
 from app.costs.ledger import Ledger
 from app.generation.endpoints import Endpoint, Prompt, Rungs
 from app.generation.errors import GenerationError
-from app.grounding import Source, Support, check_sentence
+from app.grounding import Readings, Source, Support, check_sentence
 from app.settings import Settings
 from eval.arms.billed_model import BilledModel, Versions, best_rung
 from eval.datasets.quotes import missing_quotes, normalised_quote
 from eval.datasets.sentences import split_sentences
 from indexing.documents import PREFACE, Chunk
+from indexing.language import Language, language
 from indexing.plain_text import plain_text
 from indexing.tokens import TokenCounter
 from retrieval.lexicon import Rarity
@@ -79,9 +80,12 @@ class _Reply(BaseModel):
 class QuestionWriter:
     """Has a model write a question about a section, in one short call that stands in the ledger. Used by one thread."""
 
-    def __init__(self, rung: str, endpoints: Sequence[Endpoint], ledger: Ledger, counter: TokenCounter, prices: str) -> None:
+    def __init__(
+        self, rung: str, endpoints: Sequence[Endpoint], ledger: Ledger, counter: TokenCounter, prices: str, language: Language
+    ) -> None:
         prompt = hashlib.sha256(_content().encode()).hexdigest()[:_VERSION_DIGITS]
         self._model = BilledModel(rung, endpoints, ledger, counter, Versions(prices, prompt))
+        self._language = language
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -108,7 +112,8 @@ class QuestionWriter:
             completion, receipt = self._model.ask(heading, question_prompt(chunk), _REPLY_TOKENS)
         except GenerationError:  # the log says why
             return None
-        return read_question(completion.text, chunk, rarity, receipt.lines[-1].model or self._model.name)
+        model = receipt.lines[-1].model or self._model.name
+        return read_question(completion.text, chunk, rarity, model, self._language)
 
 
 @contextmanager
@@ -125,7 +130,9 @@ def open_question_writer(settings: Settings, rungs: Rungs | None = None) -> Iter
         yield None
         return
     with closing(build_ledger(settings)) as ledger:
-        yield QuestionWriter(rung, endpoints, ledger, build_counter(), build_prices(settings).version)
+        yield QuestionWriter(
+            rung, endpoints, ledger, build_counter(), build_prices(settings).version, language(settings.language)
+        )
 
 
 def question_prompt(chunk: Chunk) -> Prompt:
@@ -136,7 +143,7 @@ def question_prompt(chunk: Chunk) -> Prompt:
     return Prompt(system.strip(), Template(user).substitute(page=page, units=units).strip())
 
 
-def read_question(text: str, chunk: Chunk, rarity: Rarity, model: str) -> WrittenQuestion | None:
+def read_question(text: str, chunk: Chunk, rarity: Rarity, model: str, language: Language) -> WrittenQuestion | None:
     """Read a model's reply and hold it against the section; `None` when it is not what was asked for, or not proved.
 
     A paraphrase or a near miss that is of no use is left out.
@@ -146,11 +153,11 @@ def read_question(text: str, chunk: Chunk, rarity: Rarity, model: str) -> Writte
     except (ValueError, ValidationError):
         return None
     question, answer = _plain(reply.question), _plain(reply.answer)
-    quotes = _proof(answer, question, reply.units, chunk, rarity)
+    quotes = _proof(answer, question, reply.units, chunk, rarity, language)
     if not question or not quotes:
         return None
     paraphrase = _plain(reply.paraphrase) if isinstance(reply.paraphrase, str) else ""
-    near_miss = _near_miss(reply.near_miss, chunk, rarity)
+    near_miss = _near_miss(reply.near_miss, chunk, rarity, language)
     return WrittenQuestion(
         question,
         answer,
@@ -161,7 +168,7 @@ def read_question(text: str, chunk: Chunk, rarity: Rarity, model: str) -> Writte
     )
 
 
-def _near_miss(content: object, chunk: Chunk, rarity: Rarity) -> NearMiss | None:
+def _near_miss(content: object, chunk: Chunk, rarity: Rarity, language: Language) -> NearMiss | None:
     try:
         reply = _NearMiss.model_validate(content)
     except ValidationError:
@@ -169,17 +176,18 @@ def _near_miss(content: object, chunk: Chunk, rarity: Rarity) -> NearMiss | None
     question, answer = _plain(reply.question), _plain(reply.answer or "")
     if not answer:
         return NearMiss(question, "", ())
-    quotes = _proof(answer, question, reply.units, chunk, rarity)
+    quotes = _proof(answer, question, reply.units, chunk, rarity, language)
     return NearMiss(question, answer, quotes) if quotes else None
 
 
-def _proof(answer: str, question: str, units: Sequence[int], chunk: Chunk, rarity: Rarity) -> tuple[str, ...]:
+def _proof(answer: str, question: str, units: Sequence[int], chunk: Chunk, rarity: Rarity, language: Language) -> tuple[str, ...]:
     """The units that an answer cites; none when one is not there, or cannot be found again, or a sentence is unsupported."""
     texts, numbers = _unit_texts(chunk), dict.fromkeys(units)
     if not answer or not all(1 <= number <= len(texts) for number in numbers):
         return ()
     cited = [_source(chunk, number - 1, texts[number - 1]) for number in numbers]
-    verdicts = [check_sentence(sentence, cited, rarity, question).support for sentence in split_sentences(answer)]
+    readings = Readings(language)
+    verdicts = [check_sentence(sentence, cited, rarity, readings, question).support for sentence in split_sentences(answer)]
     quotes = [" ".join(source.text.split()) for source in cited]
     if Support.UNSUPPORTED in verdicts or not all(map(normalised_quote, quotes)) or missing_quotes(quotes, chunk.text):
         return ()

@@ -19,8 +19,8 @@ from app.generation.endpoints import Completion, Finish, Prompt, TextListener
 from eval.datasets.cases import Case
 from eval.datasets.quotes import missing_quotes, normalised, normalised_quote
 from eval.measures.answers import is_correct
+from indexing.language.words import words
 from indexing.tokens import TokenCounter
-from indexing.words import words
 
 _MAX_SENTENCES: Final = 4
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"'(])")

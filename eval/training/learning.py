@@ -25,6 +25,7 @@ from app.home import prepare_home
 from app.settings import Settings, load_settings
 from eval.calibration.logistic import fit_logistic, named_weights
 from eval.training.examples import Example, LabelledQuestion, build_examples, load_questions
+from indexing.language import ENGLISH
 from indexing.tokens import TokenCounter
 from retrieval.answerability import ANSWERABLE_FEATURES, answerable_features
 from retrieval.compression import compress
@@ -152,7 +153,7 @@ def ranked_evidence(found: Candidates, weights: Weights) -> Evidence:
     """What was found, in the order that `weights` give it."""
     passages = rank_candidates(found.terms, found.candidates, found.analysed, weights)
     by_id = {candidate.chunk.id: chunk for candidate, chunk in zip(found.candidates, found.analysed, strict=True)}
-    return Evidence(found.query, found.terms, tuple(passages), by_id)
+    return Evidence(found.query, found.terms, tuple(passages), by_id, ENGLISH)
 
 
 def main() -> None:

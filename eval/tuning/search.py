@@ -10,8 +10,8 @@ from typing import Any, Final
 from eval.errors import EvalError
 from eval.measures.intervals import Interval, bootstrap
 from eval.tuning.measuring import PROOF, SEARCH, Measured, Replayer
+from indexing.language.question_form import QuestionForm
 from retrieval.context import UNIT_GROUPS, ContextSettings
-from retrieval.question_form import QuestionForm
 from retrieval.selection import SelectionSettings
 
 FLOOR_MEASURE: Final = "evidence_retention"

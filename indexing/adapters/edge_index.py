@@ -49,6 +49,7 @@ from indexing.adapters.edge_files import (
 from indexing.documents import Chunk
 from indexing.errors import ChunkIndexError
 from indexing.index import DENSE_VECTOR, FILTER_FIELDS, WORDS_VECTOR, ChunkIndex, encode_chunk
+from indexing.language import Language
 
 _BATCH_CHUNKS: Final = 512
 _NEVER_KIB: Final = 2**40
@@ -57,6 +58,10 @@ _NEVER_KIB: Final = 2**40
 
 class EdgeIndexStore:
     """Keeps each generation's index in a folder of the generation's directory."""
+
+    def __init__(self, language: Language) -> None:
+        """Make the indexes of documents in one language."""
+        self._language = language
 
     def create(self, generation: str, directory: Path, dimension: int) -> ChunkIndex:  # noqa: ARG002 - a server needs the name
         """Begin an empty index. What an unfinished attempt left in the directory is removed.
@@ -69,7 +74,7 @@ class EdgeIndexStore:
             shard = EdgeShard.create(str(folder), _config(dimension))
             for field in FILTER_FIELDS:
                 shard.update(UpdateOperation.create_field_index(field, PayloadSchemaType.Keyword))
-        return EdgeChunkIndex(directory, shard, dimension)
+        return EdgeChunkIndex(directory, shard, dimension, self._language)
 
     def derive(
         self,
@@ -98,7 +103,7 @@ class EdgeIndexStore:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 copy_sparsely(source / name, folder / name)
             shard = EdgeShard.load(str(folder))
-        return EdgeChunkIndex(directory, shard, dimension)
+        return EdgeChunkIndex(directory, shard, dimension, self._language)
 
     def drop(self, generation: str, directory: Path) -> None:  # noqa: ARG002 - a server needs the name
         """Remove the index's folder; whoever has it open goes on reading.
@@ -122,11 +127,11 @@ class EdgeIndexStore:
 class EdgeChunkIndex:
     """The shard of one generation while it is written. One thread at a time."""
 
-    def __init__(self, directory: Path, shard: EdgeShard, dimension: int) -> None:
+    def __init__(self, directory: Path, shard: EdgeShard, dimension: int, language: Language) -> None:
         self._directory = directory
         self._shard: EdgeShard | None = shard
         self._dimension = dimension
-        self._words = WordsEncoder()
+        self._words = WordsEncoder(language)
         self._committed = False
 
     def upsert(self, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> None:

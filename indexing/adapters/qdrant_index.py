@@ -20,6 +20,7 @@ from indexing.adapters.qdrant_errors import missing_collection, qdrant_errors
 from indexing.documents import Chunk
 from indexing.errors import ChunkIndexError, IndexForeignError
 from indexing.index import DENSE_VECTOR, DOCUMENT_FIELD, LABELS_FIELD, TENANT_FIELD, WORDS_VECTOR, ChunkIndex, encode_chunk
+from indexing.language import Language
 
 FORMAT: Final = "farthing-qdrant-1"
 OLDEST_SERVER: Final = (1, 19)
@@ -66,9 +67,10 @@ def collection_name(prefix: str, generation: str) -> str:
 class QdrantIndexStore:
     """Keeps each generation's index in the collection `{prefix}_{generation}`; the directories are not used."""
 
-    def __init__(self, client: QdrantClient, prefix: str) -> None:
+    def __init__(self, client: QdrantClient, prefix: str, language: Language) -> None:
         self._client = client
         self._prefix = prefix
+        self._language = language
 
     def create(self, generation: str, directory: Path, dimension: int) -> ChunkIndex:  # noqa: ARG002 - files need it
         """Begin an empty collection. What an unfinished attempt left of it is removed.
@@ -83,7 +85,7 @@ class QdrantIndexStore:
             self._remove_leftover(name)
         with qdrant_errors(name):
             self._create_collection(name, dimension)
-        return QdrantChunkIndex(self._client, name, dimension)
+        return QdrantChunkIndex(self._client, name, dimension, self._language)
 
     def derive(self, generation: str, directory: Path, base: str, base_directory: Path, dimension: int) -> ChunkIndex:  # noqa: ARG002 - files need it
         """Begin a collection that is filled from the base's, through this client: servers offer no copy of their own.
@@ -163,11 +165,11 @@ class QdrantIndexStore:
 class QdrantChunkIndex:
     """The collection of one generation while it is written. One thread at a time."""
 
-    def __init__(self, client: QdrantClient, name: str, dimension: int) -> None:
+    def __init__(self, client: QdrantClient, name: str, dimension: int, language: Language) -> None:
         self._client = client
         self._name = name
         self._dimension = dimension
-        self._words = WordsEncoder()
+        self._words = WordsEncoder(language)
         self._closed = False
         self._committed = False
 

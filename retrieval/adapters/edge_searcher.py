@@ -26,6 +26,7 @@ from indexing.adapters.edge_errors import edge_errors
 from indexing.adapters.edge_files import check_files, read_mark, require_dimension, require_room_to_map
 from indexing.documents import AccessScope, Chunk
 from indexing.index import DENSE_VECTOR, DOCUMENT_FIELD, WORDS_VECTOR
+from indexing.language import Language
 from retrieval.adapters.access_filter import edge_filter
 from retrieval.adapters.chunk_cache import ChunkCache, by_document, readable
 from retrieval.adapters.edge_view import EdgeView
@@ -39,12 +40,13 @@ _PAGE_CHUNKS: Final = 1000
 class EdgePassageSearcher:
     """One committed generation, opened through a private view, so that other processes can have it open too."""
 
-    def __init__(self, directory: Path, dimension: int, scratch: Path) -> None:
+    def __init__(self, directory: Path, dimension: int, language: Language, scratch: Path) -> None:
         """Open the index in a generation's directory.
 
         Args:
             directory: The generation's.
             dimension: That of the embedding model's vectors.
+            language: That of the documents.
             scratch: A folder for private views, on the same file system if possible; made when it is not there.
 
         Raises:
@@ -58,7 +60,7 @@ class EdgePassageSearcher:
         check_files(directory, mark)
         self._directory = directory
         self._dimension = dimension
-        self._words = WordsEncoder()
+        self._words = WordsEncoder(language)
         self._cache = ChunkCache()
         with edge_errors(directory):
             self._view = EdgeView(directory, mark, scratch)

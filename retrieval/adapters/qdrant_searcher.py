@@ -14,6 +14,7 @@ from indexing.adapters.qdrant_errors import qdrant_errors
 from indexing.adapters.qdrant_index import committed_dimension
 from indexing.documents import AccessScope, Chunk
 from indexing.index import DENSE_VECTOR, DOCUMENT_FIELD, WORDS_VECTOR
+from indexing.language import Language
 from retrieval.adapters.access_filter import qdrant_filter
 from retrieval.adapters.chunk_cache import ChunkCache, by_document, readable
 from retrieval.adapters.ranking import point_ids, require_query_vector, search_errors, search_lists
@@ -26,7 +27,7 @@ _PAGE_CHUNKS: Final = 256
 class QdrantPassageSearcher:
     """One committed generation, in a collection of its own. The client belongs to the caller, who closes it."""
 
-    def __init__(self, client: QdrantClient, collection: str, dimension: int) -> None:
+    def __init__(self, client: QdrantClient, collection: str, dimension: int, language: Language) -> None:
         """Look the collection up.
 
         Raises:
@@ -39,7 +40,7 @@ class QdrantPassageSearcher:
         self._client = client
         self._collection = collection
         self._dimension = dimension
-        self._words = WordsEncoder()
+        self._words = WordsEncoder(language)
         self._cache = ChunkCache()
         self._closed = False
 

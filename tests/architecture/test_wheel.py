@@ -29,7 +29,7 @@ def test_the_workshop_stays_out(wheel: frozenset[str]) -> None:
     for folder in WORKSHOP:
         assert (ROOT / folder).is_dir()
         assert not [path for path in wheel if path.startswith(folder)]
-    assert {path.partition("/")[0] for path in wheel} == {"app", "indexing", "retrieval", "eval"}
+    assert {path.partition("/")[0] for path in wheel} == {"farthing.py", "app", "indexing", "retrieval", "eval"}
 
 
 @pytest.mark.parametrize("path", DATA)

@@ -9,6 +9,7 @@ import pytest
 from qdrant_client import QdrantClient
 
 from indexing.adapters.qdrant_index import QdrantIndexStore, collection_name, connect_qdrant
+from indexing.language import ENGLISH
 from retrieval.adapters.qdrant_searcher import QdrantPassageSearcher
 from tests.contracts.corpus import Engine
 
@@ -27,10 +28,10 @@ def qdrant_engines() -> object:
             client = QdrantClient(":memory:")
         prefix = f"test_{uuid.uuid4().hex[:12]}"
         yield Engine(
-            QdrantIndexStore(client, prefix),
+            QdrantIndexStore(client, prefix, ENGLISH),
             tmp_path,
             lambda generation, _directory, dimension: QdrantPassageSearcher(
-                client, collection_name(prefix, generation), dimension
+                client, collection_name(prefix, generation), dimension, ENGLISH
             ),
         )
         for collection in client.get_collections().collections:

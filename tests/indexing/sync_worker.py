@@ -5,6 +5,7 @@ from pathlib import Path
 
 from indexing.adapters.edge_index import EdgeIndexStore
 from indexing.adapters.embedding_cache import DiskEmbeddingCache
+from indexing.language import ENGLISH
 from indexing.sync import sync
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.sources import FakeSource
@@ -21,7 +22,7 @@ def edge_workplace(home: Path) -> Workplace:
     """A home with the real index and the real cache, and a model that costs nothing."""
     embedder = FakeEmbedder()
     cache = DiskEmbeddingCache(home / "embeddings", lambda: embedder.spec)
-    return Workplace(home, store=EdgeIndexStore(), embedder=embedder, cache=cache, engine="edge")
+    return Workplace(home, store=EdgeIndexStore(ENGLISH), embedder=embedder, cache=cache, engine="edge")
 
 
 def pages(state: str) -> FakeSource:

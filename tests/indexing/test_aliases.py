@@ -2,6 +2,7 @@ import pytest
 
 from indexing.aliases import Alias, aliases_of, find_aliases, terms_in_capitals
 from indexing.chunking import chunk_document
+from indexing.language import ENGLISH
 from tests.fakes.tokens import FakeTokenCounter
 from tests.indexing.pages import document
 
@@ -28,7 +29,7 @@ from tests.indexing.pages import document
     ],
 )
 def test_every_way_to_define(text: str) -> None:
-    assert find_aliases(text) == {Alias("RTO", "Return To Office")}
+    assert find_aliases(text, ENGLISH) == {Alias("RTO", "Return To Office")}
 
 
 @pytest.mark.parametrize(
@@ -50,8 +51,8 @@ def test_every_way_to_define(text: str) -> None:
     ],
 )
 def test_the_letters_begin_the_words(acronym: str, phrase: str) -> None:
-    assert find_aliases(f"Our new {phrase} ({acronym}) is here.") == {Alias(acronym, phrase)}
-    assert find_aliases(f"The {acronym} ({phrase}) is here.") == {Alias(acronym, phrase)}
+    assert find_aliases(f"Our new {phrase} ({acronym}) is here.", ENGLISH) == {Alias(acronym, phrase)}
+    assert find_aliases(f"The {acronym} ({phrase}) is here.", ENGLISH) == {Alias(acronym, phrase)}
 
 
 @pytest.mark.parametrize(
@@ -73,17 +74,19 @@ def test_the_letters_begin_the_words(acronym: str, phrase: str) -> None:
     ],
 )
 def test_what_defines_nothing(text: str) -> None:
-    assert find_aliases(text) == set()
+    assert find_aliases(text, ENGLISH) == set()
 
 
 def test_the_shortest_phrase_that_fits_is_taken() -> None:
-    assert find_aliases("Private time, paid time off (PTO)") == {Alias("PTO", "paid time off")}
-    assert find_aliases("Agreements of contractors, general service office (GSO)") == {Alias("GSO", "general service office")}
+    assert find_aliases("Private time, paid time off (PTO)", ENGLISH) == {Alias("PTO", "paid time off")}
+    assert find_aliases("Agreements of contractors, general service office (GSO)", ENGLISH) == {
+        Alias("GSO", "general service office")
+    }
 
 
 @pytest.mark.parametrize("piece", ["PTO (", "PTO (paid ", "Paid time ", "PTO, or ", "a-", "(PTO)", "| PTO ", "AB (" + "1" * 50])
 def test_long_lines_take_no_long_time(piece: str) -> None:
-    assert len(find_aliases(piece * 20_000)) <= 1  # a pattern that looked at a line again and again would run for hours
+    assert len(find_aliases(piece * 20_000, ENGLISH)) <= 1  # a pattern that looked at a line again and again would run for hours
 
 
 def test_a_page_defines_in_title_headings_and_units_and_each_name_once() -> None:
@@ -93,7 +96,7 @@ def test_a_page_defines_in_title_headings_and_units_and_each_name_once() -> None
         "| Term | Meaning |\n|---|---|\n| EAP | [Employee Assistance Program](eap.md) |\n\n```\nNight Shift Timer (NST)\n```",
         title="Annual Wellness Day (AWD)",
     )
-    found = aliases_of(chunk_document(page, FakeTokenCounter()))
+    found = aliases_of(chunk_document(page, FakeTokenCounter(), ENGLISH), ENGLISH)
     assert [alias.acronym for alias in found] == ["AWD", "EAP", "NST", "OKR", "PPL"]
     assert found[3] == Alias("OKR", "Objectives and Key Results")
     assert found == sorted(found)
@@ -101,5 +104,5 @@ def test_a_page_defines_in_title_headings_and_units_and_each_name_once() -> None
 
 def test_terms_in_capitals_stand_never_otherwise() -> None:
     text = "PTO and SaaS: the FAR says how far. OKRs go. PTO again, IT too, A plan, HeLLo."
-    assert terms_in_capitals(text) == {"pto", "saa", "okr", "hello"}
-    assert terms_in_capitals("no acronym here") == frozenset()
+    assert terms_in_capitals(text, ENGLISH) == {"pto", "saa", "okr", "hello"}
+    assert terms_in_capitals("no acronym here", ENGLISH) == frozenset()

@@ -11,7 +11,7 @@ from indexing.aliases import Alias, capitals_key
 from indexing.catalog import CATALOG_FILE, Catalog, CatalogWriter, ChunkRow, DocumentRow, SkippedRow
 from indexing.documents import Chunk, document_id
 from indexing.errors import ChunkIndexError, IndexForeignError
-from indexing.words import terms
+from indexing.language import ENGLISH
 from retrieval.lexicon import Lexicon, inverse_document_frequency
 from tests.contracts.corpus import make_chunk
 
@@ -32,7 +32,7 @@ def document(
 
 def write(directory: Path, base: Path | None, *documents: tuple[DocumentRow, list[tuple[ChunkRow, Chunk]]]) -> Path:
     directory.mkdir(exist_ok=True)
-    writer = CatalogWriter(directory, base)
+    writer = CatalogWriter(directory, base, ENGLISH)
     for row, chunks in documents:
         writer.put_document(row, chunks)
     writer.commit()
@@ -68,7 +68,7 @@ def test_is_a_lexicon_counted_over_chunks(tmp_path: Path) -> None:
     ]
     catalog = Catalog(write(tmp_path / "g", None, *pages))
     lexicon: Lexicon = catalog
-    found = lexicon.document_frequencies(terms("travel train unheard"))
+    found = lexicon.document_frequencies(ENGLISH.terms("travel train unheard"))
     assert found == {"travel": 2, "train": 1}  # a term counts once a chunk, however often it stands there
     assert inverse_document_frequency(found["train"], lexicon.chunk_count) > inverse_document_frequency(2, lexicon.chunk_count)
     assert lexicon.document_frequencies([]) == {}
@@ -118,7 +118,7 @@ def test_an_alias_goes_with_the_page_that_defined_it(tmp_path: Path) -> None:
             Alias("ROT", "Rate of turn"),
         ]
     (tmp_path / "g3").mkdir()
-    writer = CatalogWriter(tmp_path / "g3", changed)
+    writer = CatalogWriter(tmp_path / "g3", changed, ENGLISH)
     writer.remove_document(document("a.md")[0].id)
     writer.commit()
     with closing(Catalog(tmp_path / "g3")) as catalog:
@@ -151,7 +151,7 @@ def test_term_frequencies_by_difference_equal_a_count_from_nothing(tmp_path: Pat
     for step in range(12):
         directory = tmp_path / f"g{step}"
         directory.mkdir()
-        writer = CatalogWriter(directory, base)
+        writer = CatalogWriter(directory, base, ENGLISH)
         for _ in range(6):
             path = f"{rng.randrange(8)}.md"
             if path in pages and rng.random() < 0.3:
@@ -161,7 +161,9 @@ def test_term_frequencies_by_difference_equal_a_count_from_nothing(tmp_path: Pat
                 writer.put_document(*pages[path])
         writer.commit()
         base = directory
-        counted = Counter(term for _, chunks in pages.values() for _, chunk in chunks for term in set(terms(chunk.words_text)))
+        counted = Counter(
+            term for _, chunks in pages.values() for _, chunk in chunks for term in set(ENGLISH.terms(chunk.words_text))
+        )
         assert frequencies(directory) == dict(counted)
 
 
@@ -191,7 +193,7 @@ def test_skipped_files_are_kept_by_source(tmp_path: Path) -> None:
     bad = SkippedRow("docs", "bad.pdf", "encrypted", "hash", "recipe")
     gone = SkippedRow("wiki", "gone.md", "unreadable", None, "recipe")
     (tmp_path / "g").mkdir()
-    writer = CatalogWriter(tmp_path / "g", None)
+    writer = CatalogWriter(tmp_path / "g", None, ENGLISH)
     writer.replace_skipped("docs", [SkippedRow("docs", "old.pdf", "torn", None, "recipe")])
     writer.replace_skipped("wiki", [gone])
     writer.replace_skipped("docs", [bad])
@@ -245,7 +247,7 @@ def test_what_is_not_ours_is_foreign(tmp_path: Path, content: bytes | None) -> N
         Catalog(tmp_path)
     (tmp_path / "new").mkdir()
     with pytest.raises(IndexForeignError, match="farthing index PATH"):
-        CatalogWriter(tmp_path / "new", tmp_path)
+        CatalogWriter(tmp_path / "new", tmp_path, ENGLISH)
 
 
 def test_a_newer_catalog_asks_for_an_upgrade(tmp_path: Path) -> None:
@@ -258,7 +260,7 @@ def test_a_newer_catalog_asks_for_an_upgrade(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "g").mkdir()
-    writer = CatalogWriter(tmp_path / "g", None)
+    writer = CatalogWriter(tmp_path / "g", None, ENGLISH)
     writer._connection.execute("PRAGMA max_page_count = 12")
     page = document("a.md", *[f"word {n}" for n in range(2000)])
     with pytest.raises(ChunkIndexError, match="free space"):  # SQLite says the same of a full disk

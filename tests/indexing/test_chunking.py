@@ -12,6 +12,7 @@ from indexing.adapters.tiktoken_counter import TiktokenCounter
 from indexing.chunking import MAX_CHUNK_TOKENS, MAX_UNIT_TOKENS, chunk_document
 from indexing.documents import PREFACE, Chunk, UnitKind
 from indexing.errors import ParsingError
+from indexing.language import ENGLISH
 from indexing.plain_text import plain_text
 from tests.fakes.tokens import FakeTokenCounter
 from tests.indexing.pages import WORD, Page, document, pages
@@ -21,7 +22,7 @@ LINE_ENDS = ("\n", "\r\n", "\r")
 
 
 def cut(markdown: str, **fields: object) -> list[Chunk]:
-    return chunk_document(document(markdown, **fields), COUNTER)  # type: ignore[arg-type]
+    return chunk_document(document(markdown, **fields), COUNTER, ENGLISH)  # type: ignore[arg-type]
 
 
 def unit_texts(chunks: list[Chunk]) -> list[str]:
@@ -218,9 +219,9 @@ def test_equal_sections_have_ids_of_their_own() -> None:
 
 def test_labels_and_place_are_the_documents() -> None:
     page = document("Text.", labels=("hr", "legal"))
-    (chunk,) = chunk_document(page, COUNTER)
+    (chunk,) = chunk_document(page, COUNTER, ENGLISH)
     assert (chunk.labels, chunk.tenant, chunk.document_id, chunk.uri) == (("hr", "legal"), "acme", page.id, page.uri)
-    (elsewhere,) = chunk_document(replace(page, id="other"), COUNTER)
+    (elsewhere,) = chunk_document(replace(page, id="other"), COUNTER, ENGLISH)
     assert elsewhere.id != chunk.id
     assert elsewhere.embedding_hash == chunk.embedding_hash
 
@@ -268,7 +269,7 @@ def test_hostile_pages_are_cut_in_reasonable_time(piece: str) -> None:
 )
 def test_two_megabytes_are_cut_in_reasonable_time(piece: str) -> None:
     markdown = piece * (2_000_000 // len(piece))
-    chunks = chunk_document(document(markdown), TiktokenCounter())
+    chunks = chunk_document(document(markdown), TiktokenCounter(), ENGLISH)
     assert len(chunks) > 1000
     assert sum(len(chunk.text) for chunk in chunks) > 0.5 * len(markdown)
 
@@ -287,4 +288,4 @@ def test_real_pages_are_well_formed(shared_data: Path, name: str) -> None:
         except ParsingError:
             continue
         page = document(parsed.markdown, title=parsed.title, first_line=parsed.first_line, path=file.name)
-        assert_well_formed(chunk_document(page, COUNTER), parsed.markdown, content.decode())
+        assert_well_formed(chunk_document(page, COUNTER, ENGLISH), parsed.markdown, content.decode())

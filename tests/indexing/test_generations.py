@@ -27,6 +27,7 @@ def make_manifest(identity: str) -> IndexManifest:
         created_by=created_by(),
         engine="edge",
         embedder=SPEC,
+        language="en",
         tokenizer="o200k_base",
         parser_version="1",
         chunker_version="1",

@@ -16,6 +16,7 @@ import pytest
 
 from indexing.catalog import Catalog
 from indexing.documents import DEFAULT_TENANT, EVERYONE, AccessScope, Chunk
+from indexing.language import ENGLISH
 from retrieval.adapters.edge_searcher import EdgePassageSearcher
 from tests.fakes.embedder import FakeEmbedder
 from tests.indexing.sync_worker import edge_workplace, pages
@@ -73,7 +74,7 @@ def contents(work: Workplace) -> dict[str, Chunk]:
     with closing(Catalog(directory)) as catalog:
         documents = [row.id for row in catalog.documents("handbook").values()]
         known = {row.id for rows in catalog.chunks(documents).values() for row in rows}
-    with closing(EdgePassageSearcher(directory, work.embedder.spec.dimension, work.home / "views")) as searcher:
+    with closing(EdgePassageSearcher(directory, work.embedder.spec.dimension, ENGLISH, work.home / "views")) as searcher:
         found = searcher.search("page of the book", FakeEmbedder().embed_query("page of the book"), SCOPE, 5)
         assert len(found.dense) == len(found.words) == 5
         chunks = dict(searcher.chunks(sorted(known), SCOPE))

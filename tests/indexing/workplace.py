@@ -12,6 +12,7 @@ from indexing.documents import Chunk
 from indexing.embedding import Embedder, EmbeddingCache
 from indexing.generations import Generations
 from indexing.index import ChunkIndexStore
+from indexing.language import ENGLISH, Language
 from indexing.parsing import DocumentParser
 from indexing.planning import SyncTools
 from indexing.sources import DocumentSource
@@ -33,6 +34,7 @@ class Workplace:
     embedder: Embedder = field(default_factory=FakeEmbedder)
     cache: EmbeddingCache = field(default_factory=FakeEmbeddingCache)
     engine: str = "fake"
+    language: Language = ENGLISH
 
     @property
     def generations(self) -> Generations:
@@ -48,6 +50,7 @@ class Workplace:
             counter=self.counter,
             embedder=self.embedder,
             cache=self.cache,
+            language=self.language,
         )
 
     def sync(self, *sources: DocumentSource) -> SyncReport:

@@ -8,7 +8,7 @@ from pathlib import Path
 from indexing.aliases import Alias
 from indexing.chunking import chunk_document
 from indexing.documents import EVERYONE, AccessLabel, AccessScope, Chunk, Document
-from indexing.words import terms
+from indexing.language import ENGLISH
 from retrieval.lexicon import Lexicon
 from retrieval.passages import Query
 from retrieval.retriever import Evidence, Retriever
@@ -27,7 +27,7 @@ class CountedLexicon:
 
     def __init__(self, chunks: Sequence[Chunk]) -> None:
         self.chunk_count = len(chunks)
-        self._counts = Counter(term for chunk in chunks for term in set(terms(chunk.words_text)))
+        self._counts = Counter(term for chunk in chunks for term in set(ENGLISH.terms(chunk.words_text)))
 
     def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
         return {term: self._counts[term] for term in terms if term in self._counts}
@@ -40,13 +40,13 @@ def make_retriever(
     pages: Sequence[Document], weights: Weights | None = None, lexicon: Lexicon | None = None
 ) -> tuple[Retriever, FakeEmbedder]:
     embedder = FakeEmbedder(64)
-    chunks = [chunk for page in pages for chunk in chunk_document(page, COUNTER)]
+    chunks = [chunk for page in pages for chunk in chunk_document(page, COUNTER, ENGLISH)]
     store = FakeChunkIndexStore()
     index = store.create("one", Path(), 64)
     index.upsert(chunks, embedder.embed_documents([chunk.embedding_text for chunk in chunks]))
     index.commit()
     searcher = FakePassageSearcher(store, "one", 64)
-    return Retriever(searcher, lexicon or CountedLexicon(chunks), COUNTER, weights or shipped_weights()), embedder
+    return Retriever(searcher, lexicon or CountedLexicon(chunks), COUNTER, weights or shipped_weights(), ENGLISH), embedder
 
 
 def find(question: str, *pages: Document | str, scope: AccessScope = SCOPE, weights: Weights | None = None) -> Evidence:

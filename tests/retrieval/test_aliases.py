@@ -10,6 +10,7 @@ import pytest
 from indexing.catalog import Catalog, CatalogWriter, ChunkRow, DocumentRow
 from indexing.chunking import chunk_document
 from indexing.documents import EVERYONE, AccessScope, Document
+from indexing.language import ENGLISH
 from retrieval.aliases import OtherName, other_names
 from retrieval.analysis import analyse_query
 from retrieval.followups import embed_query
@@ -31,9 +32,9 @@ SHORT = document("# Vacation\n\nPTO accrues at 1.5 days a month.", path="short.m
 @contextmanager
 def catalog_of(*pages: Document) -> Iterator[Catalog]:
     with TemporaryDirectory() as folder:
-        writer = CatalogWriter(Path(folder), None)
+        writer = CatalogWriter(Path(folder), None, ENGLISH)
         for page in pages:
-            chunks = chunk_document(page, COUNTER)
+            chunks = chunk_document(page, COUNTER, ENGLISH)
             rows = [ChunkRow(chunk.id, page.id, chunk.ordinal, chunk.embedding_hash, "", 1) for chunk in chunks]
             row = DocumentRow(page.id, page.source, page.path, page.uri, None, "", None, page.labels, "", None, 1, 1)
             writer.put_document(row, list(zip(rows, chunks, strict=True)))
@@ -44,7 +45,7 @@ def catalog_of(*pages: Document) -> Iterator[Catalog]:
 
 def names_of(question: str, *texts: str, labels: frozenset[str] = EVERYBODY) -> list[str]:
     with catalog_of(*(document(text, path=f"{n}.md") for n, text in enumerate(texts))) as catalog:
-        return [name.text for name in other_names(question, catalog, labels)]
+        return [name.text for name in other_names(question, catalog, labels, ENGLISH)]
 
 
 def found(query: Query, *pages: Document, aliases: bool = True, scope: AccessScope = SCOPE) -> Evidence:
@@ -90,10 +91,10 @@ def test_what_a_page_defines_moves_nothing_for_those_who_may_not_read_it(questio
 
 
 def test_a_term_is_covered_where_the_whole_other_name_stands() -> None:
-    query = analyse_query("PTO days", CountedLexicon([]))
+    query = analyse_query("PTO days", CountedLexicon([]), ENGLISH)
     with catalog_of(GLOSSARY) as catalog:
-        (name,) = other_names("PTO days", catalog, EVERYBODY)
-        (back,) = other_names("days of Personal Time Off", catalog, EVERYBODY)
+        (name,) = other_names("PTO days", catalog, EVERYBODY, ENGLISH)
+        (back,) = other_names("days of Personal Time Off", catalog, EVERYBODY, ENGLISH)
     assert name == OtherName(frozenset({"pto"}), frozenset({"person", "time"}), "Personal Time Off")
     assert back == OtherName(frozenset({"person", "time"}), frozenset({"pto"}), "PTO")
     named = type(query)(query.weights, query.terms, query.total, query.bigrams, query.form, (name,))

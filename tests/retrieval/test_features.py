@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexing.documents import Chunk
+from indexing.language import ENGLISH
 from retrieval.analysis import analyse_chunk, analyse_query
 from retrieval.answerability import ANSWERABLE_FEATURES, answer_probability, answerable_features
 from retrieval.candidates import gather_candidates
@@ -60,9 +61,9 @@ def test_features_are_finite_whatever_was_found(question: str, texts: list[str],
         dense, words = dense[:1], words[1:]
     elif lists == "dense":
         words = ()
-    query = analyse_query(question, CountedLexicon(chunks))
+    query = analyse_query(question, CountedLexicon(chunks), ENGLISH)
     candidates = gather_candidates(SearchResult(dense, words), {chunk.id: chunk for chunk in chunks})
-    analysed = [analyse_chunk(candidate.chunk, COUNTER) for candidate in candidates]
+    analysed = [analyse_chunk(candidate.chunk, COUNTER, ENGLISH) for candidate in candidates]
     assert _finite(passage_features(query, candidates, analysed), len(PASSAGE_FEATURES))
     passages = rank_candidates(query, candidates, analysed, shipped_weights())
     assert [passage.rank for passage in passages] == list(range(1, len(candidates) + 1))
@@ -85,8 +86,8 @@ def test_without_weights_everything_ties_and_keeps_its_order() -> None:
     chunks = [make_chunk(f"travel {number}", document=f"p{number}.md") for number in range(6)]
     dense = tuple(Found(chunk.id, 0.5) for chunk in sorted(chunks, key=lambda chunk: chunk.id))
     candidates = gather_candidates(SearchResult(dense, ()), {chunk.id: chunk for chunk in chunks})
-    analysed = [analyse_chunk(candidate.chunk, COUNTER) for candidate in candidates]
-    passages = rank_candidates(analyse_query("travel", CountedLexicon(chunks)), candidates, analysed, NO_WEIGHTS)
+    analysed = [analyse_chunk(candidate.chunk, COUNTER, ENGLISH) for candidate in candidates]
+    passages = rank_candidates(analyse_query("travel", CountedLexicon(chunks), ENGLISH), candidates, analysed, NO_WEIGHTS)
     assert [passage.chunk.id for passage in passages] == [candidate.chunk.id for candidate in candidates]
 
 

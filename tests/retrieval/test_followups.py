@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from indexing.language import ENGLISH
 from retrieval.aliases import OtherName
 from retrieval.followups import BACKGROUND_WEIGHT, analyse, embed_query, words_to_search
 from retrieval.passages import Query
@@ -71,10 +72,10 @@ def test_words_of_both_are_searched() -> None:
 
 def test_terms_of_the_background_weigh_less_and_number_and_form_are_the_questions_own() -> None:
     lexicon = CountedLexicon([])
-    one = analyse(Query("How many hours of sick leave?", "Which 3 forms list the annual leave?"), lexicon, SCOPE.labels)
+    one = analyse(Query("How many hours of sick leave?", "Which 3 forms list the annual leave?"), lexicon, SCOPE.labels, ENGLISH)
     assert one.terms == frozenset(one.weights) == {"hour", "sick", "leav", "3", "form", "list", "annual"}
     assert one.weights["annual"] == pytest.approx(BACKGROUND_WEIGHT * one.weights["sick"])
     assert one.weights["leav"] == one.weights["sick"]  # said again, it weighs whole
     assert one.total == pytest.approx(sum(one.weights.values()))
-    alone = analyse(Query("How many hours of sick leave?"), lexicon, SCOPE.labels)
+    alone = analyse(Query("How many hours of sick leave?"), lexicon, SCOPE.labels, ENGLISH)
     assert (one.form, one.bigrams) == (alone.form, alone.bigrams)

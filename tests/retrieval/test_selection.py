@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from indexing.documents import Document
+from indexing.language.question_form import QuestionForm
 from retrieval.passages import Passage
-from retrieval.question_form import QuestionForm
 from retrieval.retriever import Evidence
 from retrieval.selection import DEFAULT_CEILINGS, SelectionSettings, select_passages
 from tests.indexing.pages import document

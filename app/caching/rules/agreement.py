@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.caching.rules.differences import is_alias, named_words, plain_word
-from indexing.words import STOPWORDS, stems, terms, words
+from indexing.language import Language
+from indexing.language.words import words
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
 
@@ -84,8 +85,8 @@ def agreement(proposal: Proposal, evidence: Evidence) -> Agreement:
     """Compare a proposal with what was found for a new question."""
     ranks = _ranks(proposal, evidence)
     best = min(ranks.values(), default=None)
-    unexplained = _unexplained(proposal, evidence.query)
-    names = set(map(plain_word, named_words(evidence.query.text)))
+    unexplained = _unexplained(proposal, evidence.query, evidence.language)
+    names = set(map(plain_word, named_words(evidence.query.text, evidence.language)))
     passages = evidence.passages
     return Agreement(
         best_rank=best,
@@ -111,13 +112,15 @@ def _ranks(proposal: Proposal, evidence: Evidence) -> Mapping[str, int]:
     }
 
 
-def _unexplained(proposal: Proposal, question: Query) -> tuple[str, ...]:
+def _unexplained(proposal: Proposal, question: Query, language: Language) -> tuple[str, ...]:
     """As in `Agreement`."""
     parts = [proposal.question.text, *(part for cited in proposal.cited for part in (*cited.headings, cited.text))]
     said = [word for part in parts for word in words(part)]
-    known = {term for part in parts for term in terms(part)}
+    known = {term for part in parts for term in language.terms(part)}
     plain = map(plain_word, words(question.text))
-    content = [word for word in dict.fromkeys(plain) if word not in STOPWORDS]
+    content = [word for word in dict.fromkeys(plain) if word not in language.stopwords]
     return tuple(
-        word for word, stem in zip(content, stems(content), strict=True) if stem not in known and not is_alias(word, said)
+        word
+        for word, stem in zip(content, language.stems(content), strict=True)
+        if stem not in known and not is_alias(word, said)
     )

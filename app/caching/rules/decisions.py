@@ -6,6 +6,7 @@ from enum import StrEnum
 from app.caching.rules.agreement import Agreement, Proposal, agreement
 from app.caching.rules.calibration import Calibration
 from app.caching.rules.differences import differences
+from indexing.language import Language
 from retrieval.retriever import Evidence
 
 
@@ -43,7 +44,7 @@ def judge(
         max_wrong_share: The share of wrong answers, in [0, 1], that is put up with.
         verifier_wrong_share: The share of calls in which the verifying model errs, or `None` where there is no model.
     """
-    found = differences(proposal.question, evidence.query)
+    found = differences(proposal.question, evidence.query, evidence.language)
     if found:
         return Judgement(HitDecision.DROP, found)
     agrees = agreement(proposal, evidence)
@@ -51,7 +52,7 @@ def judge(
         return Judgement(HitDecision.DROP, agrees.disagreements)
     probability = calibration.probability(agrees.features)
     bound = calibration.lower_bound(probability)
-    unsure = _doubts(agrees, bound, max_wrong_share)
+    unsure = _doubts(agrees, bound, max_wrong_share) or _unread(evidence.language)
     if not unsure:
         return Judgement(HitDecision.SERVE, (), probability, bound)
     if _may_verify(calibration, probability, max_wrong_share, verifier_wrong_share):
@@ -94,6 +95,11 @@ def wrong_after(right_share: float, verifier_wrong_share: float) -> float:
     """
     let_through = right_share * (1.0 - verifier_wrong_share) + (1.0 - right_share) * verifier_wrong_share
     return (1.0 - right_share) * verifier_wrong_share / let_through if let_through else 0.0
+
+
+def _unread(language: Language) -> tuple[str, ...]:
+    """Where the rules cannot read the questions, what they did not find proves nothing."""
+    return () if language.has_vocabulary else (f"language: no words of {language.code!r} are known here",)
 
 
 def _doubts(agrees: Agreement, bound: float, max_wrong_share: float) -> tuple[str, ...]:

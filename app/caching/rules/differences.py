@@ -8,59 +8,17 @@ question came first: old and new exchanged give the same reasons, turned round.
 `python -m eval.benchmarks.cache_pairs` prints how many paraphrases and near misses each rule drops.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from app.caching.rules.contrasts import contrasts
 from app.caching.rules.quantities import numbers, qualified
-from indexing.words import STOPWORDS, stems, words
+from app.caching.rules.sides import contrasts
+from indexing.language import Language
+from indexing.language.words import words
 from retrieval.passages import Query
-
-_NEGATIONS: Final = frozenset(
-    """
-    not no never none nobody nothing without neither nor cannot cant dont doesnt didnt isnt arent wasnt werent wont shouldnt
-    couldnt wouldnt hasnt havent except excluding
-    """.split()
-)
-
-_BOUNDS: Final = re.compile(r"\bno(?:t)? (?:more|less|fewer|longer|later) than\b", re.IGNORECASE)
-"""They deny nothing: "no more than 3" are at most 3."""
-
-_CLAUSE: Final = r"(?:^|[.,;:!?-] *)"
-_ASKING: Final = r"(?:'s| (?:do|does|did|is|are|will|can|should|must))\b"
-_ASKED: Final = tuple(
-    (kind, re.compile("|".join(patterns)))
-    for kind, patterns in (
-        ("how often", (r"\bhow (?:often|frequently|many times)\b", r"\bfrequency\b")),
-        (
-            "a time",
-            (
-                r"\bhow (?:long|soon|quickly|fast|late|early|far (?:ahead|in advance))\b",
-                r"\bhow (?:many|much) (?:\w+ )?(?:time|minutes|hours|days|weeks|months|years|notice)\b",
-                rf"{_CLAUSE}when\b",
-                rf"\bwhen{_ASKING}",
-                r"\b(?:deadline|due date|what (?:time|date|day|weekday|year|month))\b",
-            ),
-        ),
-        ("an amount", (r"\bhow (?:much|many|large|big|high)\b", r"\bwhat (?:percent|percentage|share|amount)\b")),
-        ("a reason", (r"\bwhy\b", r"\bhow come\b", r"\bwhat(?:'s| is) the reason\b")),
-        ("a person", (rf"{_CLAUSE}(?:who|whom|whose)\b", rf"\b(?:who|whose){_ASKING}")),
-        ("a place", (rf"{_CLAUSE}where\b", rf"\bwhere{_ASKING}")),
-        ("a meaning", (r"\bstands? for\b", r"\bwhat (?:does|do) .*\bmean\b", r"\b(?:meaning|definition) of\b", r"\bdefine\b")),
-        ("a way", (r"\bhow (?:do|does|can|should|would|to|could)\b", r"\b(?:steps|procedure|process) (?:for|to)\b")),
-    )
-)
-"""What a question wants to hear, where its words commit it: the first kind that fits."""
 
 _OFTEN_THE_SAME: Final = {"a person", "a place"}
 """In other words: "Who gets the form?", "Where do I send it?"."""
-
-_QUESTION_WORD: Final = re.compile(
-    r"\b(how (?:much|many|often|long|far|soon|early|late)|how|who(?:m|se)?|where|when|what|which|why)\b"
-)
-_SAME_QUESTION_WORD: Final = {"whom": "who", "which": "what"}
-_YES_OR_NO: Final = re.compile(r"(?:do|does|did|is|are|was|were|can|could|may|must|shall|should|will|would|has|have)\b")
 
 _SAME_SENTENCE: Final = 0.5
 """The share of their words that two questions have in common, in the same order, from which on they are one sentence with
@@ -78,7 +36,7 @@ _SHORTEST_CLIPPING: Final = 4
 _LEFT_OUT_BY_CLIPPING: Final = 3
 
 
-def differences(old: Query, new: Query) -> tuple[str, ...]:
+def differences(old: Query, new: Query, language: Language) -> tuple[str, ...]:
     """Why an answer to `old` is no answer to `new`.
 
     Returns:
@@ -86,62 +44,70 @@ def differences(old: Query, new: Query) -> tuple[str, ...]:
     """
     if " ".join(old.background.split()) != " ".join(new.background.split()):
         return ("background: one / another",)
-    return tuple(f"{rule}: {one} / {other}" for rule, find in _RULES.items() for one, other in find(old.text, new.text))
+    return tuple(f"{rule}: {one} / {other}" for rule, find in _RULES.items() for one, other in find(old.text, new.text, language))
 
 
-def _negations(old: str, new: str) -> Iterator[tuple[str, str]]:
+def _negations(old: str, new: str, language: Language) -> Iterator[tuple[str, str]]:
     """One denies what the other says without denying it."""
     for one, other, turned in ((old, new, False), (new, old, True)):
-        denied = _denied(one) & (_content(other) - _denied(other))
+        denied = _denied(one, language) & (_content(other, language) - _denied(other, language))
         if denied:
             reason = (f"not {min(denied)}", min(denied))
             yield reason[::-1] if turned else reason
 
 
-def _denied(text: str) -> set[str]:
+def _denied(text: str, language: Language) -> set[str]:
     """The stem of the first content word after each negation."""
-    plain = _BOUNDS.sub(" ", text.replace("n't", "nt"))
+    plain = language.pattern("question_words", "bounds").sub(" ", text.replace("n't", "nt"))
+    denials = language.negations | language.words_of("small_words", "typed_negations")
+    denials |= language.words_of("small_words", "exceptions_that_deny")
     tokens = [token.replace("'", "") for token in words(plain)]
     found: set[str] = set()
     for at, token in enumerate(tokens):
-        if token in _NEGATIONS:
-            found.update(stems([word for word in tokens[at + 1 :] if word not in STOPWORDS][:1]))
+        if token in denials:
+            found.update(language.stems([word for word in tokens[at + 1 :] if word not in language.stopwords][:1]))
     return found
 
 
-def _asked(old: str, new: str) -> Iterator[tuple[str, str]]:
+def _asked(old: str, new: str, language: Language) -> Iterator[tuple[str, str]]:
     """Both say what kind of thing they want to hear, and it is not the same; or all but the question word is."""
-    ours, theirs = (next((kind for kind, pattern in _ASKED if pattern.search(_lower(text))), None) for text in (old, new))
+    asked = language.asked
+    ours, theirs = (next((kind for kind, pattern in asked if pattern.search(_lower(text))), None) for text in (old, new))
     if ours and theirs and ours != theirs and {ours, theirs} != _OFTEN_THE_SAME:
         yield ours, theirs
-    elif (ours is None or ours != theirs) and (_content(old) <= _content(new) or _content(new) <= _content(old)):
-        one, other = _question_word(old), _question_word(new)
+    elif (ours is None or ours != theirs) and _nothing_more(_content(old, language), _content(new, language)):
+        one, other = _question_word(old, language), _question_word(new, language)
         if one and other and one != other:
             yield one, other
 
 
-def _question_word(text: str) -> str | None:
+def _nothing_more(one: set[str], other: set[str]) -> bool:
+    return one <= other or other <= one
+
+
+def _question_word(text: str, language: Language) -> str | None:
     plain = _lower(text)
-    found = _QUESTION_WORD.search(plain)
+    found = language.pattern("question_words", "pattern").search(plain)
     if found is None:
-        return "yes or no" if _YES_OR_NO.match(plain) else None
-    return _SAME_QUESTION_WORD.get(found[0], found[0])
+        return "yes or no" if language.pattern("question_words", "yes_or_no").match(plain) else None
+    same: Mapping[str, str] = language.section("question_words").get("same", {})
+    return same.get(found[0], found[0])
 
 
-def _names(old: str, new: str) -> Iterator[tuple[str, str]]:
+def _names(old: str, new: str, language: Language) -> Iterator[tuple[str, str]]:
     """Both give names, and each has one that the other lacks, even as an acronym or clipped."""
-    ours, theirs = _unknown_names(old, new), _unknown_names(new, old)
+    ours, theirs = _unknown_names(old, new, language), _unknown_names(new, old, language)
     if ours and theirs:
         yield ", ".join(ours), ", ".join(theirs)
 
 
-def _unknown_names(text: str, other: str) -> list[str]:
+def _unknown_names(text: str, other: str, language: Language) -> list[str]:
     said = words(other.replace("-", " "))
-    known = {*said, *stems(said)}
-    return sorted(name for name in named_words(text) if name not in known and not is_alias(name, said))
+    known = {*said, *language.stems(said)}
+    return sorted(name for name in named_words(text, language) if name not in known and not is_alias(name, said))
 
 
-def named_words(text: str) -> set[str]:
+def named_words(text: str, language: Language) -> set[str]:
     """The names in a text, in lower case: words with a capital where no sentence begins, or with one inside.
 
     A text that is all in capitals names nothing.
@@ -151,8 +117,8 @@ def named_words(text: str) -> set[str]:
     for piece in text.split() if text != text.upper() else ():
         core = piece.strip(".,;:!?\"'()[]").replace("’", "'").removesuffix("'s")  # noqa: RUF001 - the typographic apostrophe is meant
         inside = any(character.isupper() for character in core[1:])
-        if len(core) > 1 and (inside or (core[0].isupper() and not begins)):
-            found.update(word for word in words(core) if word.replace("'", "") not in STOPWORDS and len(word) > 1)
+        if len(core) > 1 and (inside or (core[0].isupper() and not begins and language.tells_names)):
+            found.update(word for word in words(core) if word.replace("'", "") not in language.stopwords and len(word) > 1)
         begins = piece[-1] in ".?!:"
     return found
 
@@ -181,11 +147,12 @@ def _one_clips_the_other(word: str, other: str) -> bool:
     return abs(len(word) - len(other)) >= _LEFT_OUT_BY_CLIPPING and (word.startswith(other) or other.startswith(word))
 
 
-def _exchanged(old: str, new: str) -> Iterator[tuple[str, str]]:
+def _exchanged(old: str, new: str, language: Language) -> Iterator[tuple[str, str]]:
     """The same sentence with other content words in it, added or exchanged."""
-    ours, theirs = stems(words(old)), stems(words(new))
+    ours, theirs = language.stems(words(old)), language.stems(words(new))
     share = 2 * _common_in_order(ours, theirs) / ((len(ours) + len(theirs)) or 1)
-    only_ours, only_theirs = sorted(_content(old) - _content(new)), sorted(_content(new) - _content(old))
+    one, other = _content(old, language), _content(new, language)
+    only_ours, only_theirs = sorted(one - other), sorted(other - one)
     if share >= _SAME_SENTENCE and (only_ours or only_theirs):
         yield ", ".join(only_ours) or "-", ", ".join(only_theirs) or "-"
 
@@ -202,7 +169,7 @@ def _common_in_order(ours: Sequence[str], theirs: Sequence[str]) -> int:
     return row[-1]
 
 
-_RULES: Final[dict[str, Callable[[str, str], Iterator[tuple[str, str]]]]] = {
+_RULES: Final[dict[str, Callable[[str, str, Language], Iterator[tuple[str, str]]]]] = {
     "number": numbers,
     "qualified": qualified,
     "contrast": contrasts,
@@ -215,8 +182,8 @@ RULES: Final = ("background", *_RULES)
 """The kinds of reasons, in the order in which they are given."""
 
 
-def _content(text: str) -> set[str]:
-    return set(stems([word for word in map(plain_word, words(text)) if word not in STOPWORDS]))
+def _content(text: str, language: Language) -> set[str]:
+    return set(language.stems([word for word in map(plain_word, words(text)) if word not in language.stopwords]))
 
 
 def _lower(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.access.callers import stored_scope
 from app.caching.rules.wording import exact_key, same_words_key
 from indexing.documents import AccessLabel, AccessScope
+from indexing.language import Language
 from retrieval.passages import Query
 
 
@@ -35,7 +36,7 @@ class CacheKeys:
         return stored_scope(self.tenant, self.labels)
 
 
-def make_keys(query: Query, scope: AccessScope, versions: Versions) -> CacheKeys:
+def make_keys(query: Query, scope: AccessScope, versions: Versions, language: Language) -> CacheKeys:
     """The keys of a question that was resolved against its conversation."""
     labels = tuple(sorted(scope.labels))
     for_all = hashlib.sha256("\x1e".join((scope.tenant, "", *_parts(versions))).encode())
@@ -45,8 +46,8 @@ def make_keys(query: Query, scope: AccessScope, versions: Versions) -> CacheKeys
         scope.tenant,
         labels,
         versions,
-        _key(for_whom, "exact", exact_key(query)),
-        _key(for_all, "same", same_words_key(query)),
+        _key(for_whom, "exact", exact_key(query, language)),
+        _key(for_all, "same", same_words_key(query, language)),
     )
 
 

@@ -13,8 +13,8 @@ from typing import Final
 from app.grounding import Source
 from indexing.chunking import chunk_document
 from indexing.documents import DEFAULT_TENANT, EVERYONE, Chunk, Document, UnitKind
+from indexing.language import ENGLISH
 from indexing.tokens import TokenCounter
-from indexing.words import STOPWORDS
 from retrieval.analysis import shown_text
 
 NUMBER, DATE, NAME, NEGATION, MODALITY = "number", "date", "name", "negation", "modality"
@@ -72,7 +72,7 @@ def read_chunks(docs: Path, counter: TokenCounter) -> list[Chunk]:
             labels=(EVERYONE,),
             content_hash="",
         )
-        chunks += chunk_document(page, counter)
+        chunks += chunk_document(page, counter, ENGLISH)
     return chunks
 
 
@@ -86,7 +86,7 @@ def edit_sentences(chunks: Sequence[Chunk], seed: int) -> list[EditedSentence]:
         if unit.kind in {UnitKind.SENTENCE, UnitKind.ITEM}
     ]
     found = {match.group() for chunk, position in units for match in _NAMED.finditer(shown_text(chunk, position))}
-    names = sorted(name for name in found if STOPWORDS.isdisjoint(name.lower().split()))
+    names = sorted(name for name in found if ENGLISH.stopwords.isdisjoint(name.lower().split()))
     edited = []
     for chunk, position in units:
         text = shown_text(chunk, position)

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from app.grounding import Source, Support
+from app.grounding import Readings, Source, Support
 from app.grounding.checks import Findings, decide, find
 from eval.datasets.json_lines import read_json_lines
 from eval.datasets.sentences import counted_rarity, split_sentences
 from indexing.embedding import Embedder
+from indexing.language import ENGLISH
+from indexing.language.words import words
 from indexing.plain_text import plain_text
-from indexing.words import terms, words
 
 SET, JUDGED = "set on", "judged on"
 """The two parts of a set: thresholds are chosen on the first and say nothing about the second until they are tried there."""
@@ -90,16 +91,18 @@ class CheckedAnswer:
 def check_answers(answers: Sequence[RatedAnswer]) -> list[CheckedAnswer]:
     """Check every sentence of every answer against its whole context."""
     rarity = counted_rarity([passage for answer in answers for passage in answer.passages])
-    return [
-        CheckedAnswer(answer, tuple(find(sentence, answer.cited, rarity, answer.question) for sentence in answer.sentences))
-        for answer in answers
-    ]
+    checked = []
+    for answer in answers:
+        readings = Readings(ENGLISH)
+        findings = (find(sentence, answer.cited, rarity, readings, answer.question) for sentence in answer.sentences)
+        checked.append(CheckedAnswer(answer, tuple(findings)))
+    return checked
 
 
 def word_overlap(answer: RatedAnswer) -> float:
     """The share of the answer's content words that stand in its context."""
-    context = {term for passage in answer.passages for term in terms(passage)}
-    own = [term for sentence in answer.sentences for term in terms(sentence)]
+    context = {term for passage in answer.passages for term in ENGLISH.terms(passage)}
+    own = [term for sentence in answer.sentences for term in ENGLISH.terms(sentence)]
     return sum(term in context for term in own) / max(1, len(own))
 
 

@@ -38,6 +38,7 @@ from app.ladder.climb import Ladder, LadderSettings
 from indexing.chunking import chunk_document
 from indexing.documents import EVERYONE, AccessScope, Document
 from indexing.embedding import Embedder, EmbedderSpec
+from indexing.language import ENGLISH
 from retrieval.context import ContextSettings
 from retrieval.leasing import IndexHandle, OpenGeneration
 from retrieval.lexicon import lexicon_rarity
@@ -123,7 +124,7 @@ class Library:
     def publish(self, documents: Sequence[Document]) -> str:
         """Index documents as a new generation, which serves from now on."""
         name = f"g{len(self._documents) + 1}"
-        chunks = [chunk for page in documents for chunk in chunk_document(page, COUNTER)]
+        chunks = [chunk for page in documents for chunk in chunk_document(page, COUNTER, ENGLISH)]
         index = self._store.create(name, Path(), self._embedder.spec.dimension)
         index.upsert(chunks, self._embedder.embed_documents([chunk.embedding_text for chunk in chunks]))
         index.commit()
@@ -141,7 +142,7 @@ class Library:
         return OpenGeneration(
             id=generation,
             searcher=searcher,
-            retriever=Retriever(searcher, lexicon, COUNTER, WEIGHTS),
+            retriever=Retriever(searcher, lexicon, COUNTER, WEIGHTS, ENGLISH),
             labels=frozenset(label for page in self._documents[generation] for label in page.labels),
             rarity=lexicon_rarity(lexicon),
             close=searcher.close,
@@ -184,12 +185,15 @@ class Desk:
         self.cache = AnswerCache(self.store, JsonAnswers(), lambda: calibration, own)
         self.book = HitBook(self.ledger)
         flights = Flights(self.store if model else None)
-        self.memory = Memory(self.cache, flights, HitTally(self.store), self.book, policy, self.store.close, rungs.cheapest)
+        self.memory = Memory(
+            self.cache, flights, HitTally(self.store), self.book, policy, self.store.close, ENGLISH, rungs.cheapest
+        )
         self.accounts = Accounts(self.ledger, RestraintShares(0.8, 0.9, 0.97), "prices")
         self.service = AnswerService(
             index=IndexHandle(self.library, self._fail, check_every_s),
             embedder=self.embedder,
             counter=COUNTER,
+            language=ENGLISH,
             weights=weights,
             context_settings=lambda: self.settings,
             memory=self.memory,

@@ -7,8 +7,8 @@ import pytest
 
 from app.answering.profiles import LiveContextSettings, Profile, ProfileError, ProfileStore
 from indexing.embedding import EmbedderSpec
+from indexing.language.question_form import QuestionForm
 from retrieval.context import ContextSettings
-from retrieval.question_form import QuestionForm
 from retrieval.selection import SelectionSettings
 from retrieval.unit_scoring import UNIT_FEATURES
 from retrieval.weights import shipped_weights

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from app.answers.conversation import MAX_STATE_TOKENS, Conversation, admit_conversation, continue_from, resolve, stands_alone
 from app.answers.errors import ConversationError
 from app.bootstrap import build_counter
+from indexing.language import ENGLISH
 from indexing.tokens import TokenCounter
 from retrieval.passages import Query
 from tests.fakes.tokens import FakeTokenCounter
@@ -50,7 +51,7 @@ STATE = Conversation("How many days of sick leave do I earn?", "Leave", ("Types 
     ],
 )
 def test_what_leans_on_the_question_before(question: str) -> None:
-    assert not stands_alone(question)
+    assert not stands_alone(question, ENGLISH)
 
 
 @pytest.mark.parametrize(
@@ -78,19 +79,21 @@ def test_what_leans_on_the_question_before(question: str) -> None:
     ],
 )
 def test_what_stands_alone(question: str) -> None:
-    assert stands_alone(question)
+    assert stands_alone(question, ENGLISH)
 
 
 def test_a_question_that_stands_alone_is_searched_as_it_is() -> None:
-    assert resolve("How many days of parental leave are there?", STATE) == Query("How many days of parental leave are there?")
-    assert resolve("And for contractors?", None) == Query("And for contractors?")
+    assert resolve("How many days of parental leave are there?", STATE, ENGLISH) == Query(
+        "How many days of parental leave are there?"
+    )
+    assert resolve("And for contractors?", None, ENGLISH) == Query("And for contractors?")
 
 
 def test_a_follow_up_takes_question_title_and_headings_along() -> None:
-    query = resolve("And for contractors?", STATE)
+    query = resolve("And for contractors?", STATE, ENGLISH)
     assert query == Query("And for contractors?", "How many days of sick leave do I earn? Leave Types of leave Sick leave")
     same = Conversation("How many days of sick leave do I earn?", "Leave", ("Types of leave", "Sick leave"))
-    assert hash(resolve("And for contractors?", same)) == hash(query)
+    assert hash(resolve("And for contractors?", same, ENGLISH)) == hash(query)
 
 
 def test_a_short_state_is_kept_whole() -> None:
@@ -129,18 +132,18 @@ def test_a_made_state_never_exceeds_the_limit_and_is_let_in_again(
     assert real_counter.count(made.text) <= MAX_STATE_TOKENS
     if made.question:
         assert admit_conversation(made, real_counter) == made
-    assert resolve("And then?", made) == resolve("And then?", made)
+    assert resolve("And then?", made, ENGLISH) == resolve("And then?", made, ENGLISH)
 
 
 @given(st.text(max_size=2000))
 def test_any_question_can_be_judged(question: str) -> None:
-    assert stands_alone(question) in {True, False}
+    assert stands_alone(question, ENGLISH) in {True, False}
 
 
 @pytest.mark.timeout(5)
 @pytest.mark.parametrize("piece", ["it takes ", "that ", "ok, ", "and ", " ", "is it not still ", "what is "])
 def test_long_questions_are_judged_at_once(piece: str) -> None:
-    stands_alone(piece * (2000 // len(piece)))
+    stands_alone(piece * (2000 // len(piece)), ENGLISH)
 
 
 def test_a_state_that_is_too_long_is_refused_with_the_limit() -> None:

@@ -27,6 +27,7 @@ from app.costs.errors import BudgetExhaustedError
 from app.costs.hits import HitBook
 from app.costs.rungs import Rung
 from app.generation.errors import EndpointUnavailableError
+from indexing.language import ENGLISH
 from tests.app.answering.desk import Desk, Model, page, said
 from tests.fakes.answer_store import ForgetfulAnswerStore
 from tests.fakes.ledger import FakeLedger
@@ -328,7 +329,9 @@ def test_hits_are_written_down_while_it_runs(monkeypatch: pytest.MonkeyPatch) ->
 def test_without_a_cache_nothing_is_remembered() -> None:
     desk = Desk(LEAVE)
     closed: list[bool] = []
-    desk.service._memory = Memory(None, Flights(None), None, HitBook(FakeLedger()), "policy", lambda: closed.append(True))
+    desk.service._memory = Memory(
+        None, Flights(None), None, HitBook(FakeLedger()), "policy", lambda: closed.append(True), ENGLISH
+    )
     desk.service.warm_up()
     assert desk.computed(QUESTION)
     assert desk.computed(QUESTION)

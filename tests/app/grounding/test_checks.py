@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.grounding import Source, Support, check_sentence
+from app.grounding import Readings, Source, Support, check_sentence
 from app.grounding.checks import find
 from indexing.aliases import Alias
 from indexing.documents import AccessLabel
+from indexing.language import ENGLISH
 from retrieval.lexicon import lexicon_rarity
 
 SUPPORTED, UNSURE, UNSUPPORTED = Support.SUPPORTED, Support.UNSURE, Support.UNSUPPORTED
@@ -25,15 +26,15 @@ def even(terms: Sequence[str]) -> Mapping[str, float]:
 
 
 def verdict(sentence: str, *cited: Source) -> Support:
-    return check_sentence(sentence, cited, even).support
+    return check_sentence(sentence, cited, even, Readings(ENGLISH)).support
 
 
 def asked(sentence: str, cited: Source, question: str) -> Support:
-    return check_sentence(sentence, [cited], even, question).support
+    return check_sentence(sentence, [cited], even, Readings(ENGLISH), question).support
 
 
 def reason(sentence: str, *cited: Source) -> str:
-    return check_sentence(sentence, cited, even).reason
+    return check_sentence(sentence, cited, even, Readings(ENGLISH)).reason
 
 
 @pytest.mark.parametrize("source", [LEAVE, CARDS, VISITORS])
@@ -43,7 +44,7 @@ def test_a_unit_word_for_word_is_supported(source: Source) -> None:
 
 def test_all_units_together_are_supported_in_any_order() -> None:
     for cited in itertools.permutations([LEAVE, CARDS, VISITORS]):
-        assert find(f"{CARDS.text} {LEAVE.text} {VISITORS.text}", cited, even).verbatim
+        assert find(f"{CARDS.text} {LEAVE.text} {VISITORS.text}", cited, even, Readings(ENGLISH)).verbatim
 
 
 def test_a_part_of_a_unit_without_its_exception_is_not_supported() -> None:
@@ -96,7 +97,7 @@ def test_other_words_in_the_same_sense_are_supported(sentence: str, cited: Sourc
     ],
 )
 def test_what_disagrees_is_unsupported_and_says_why(sentence: str, cited: Source, why: str) -> None:
-    check = check_sentence(sentence, [cited], even)
+    check = check_sentence(sentence, [cited], even, Readings(ENGLISH))
     assert (check.support, check.reason) == (UNSUPPORTED, why)
 
 
@@ -116,7 +117,7 @@ def test_what_disagrees_is_unsupported_and_says_why(sentence: str, cited: Source
     ],
 )
 def test_what_cannot_be_told_is_unsure_and_says_why(sentence: str, cited: Source, why: str) -> None:
-    check = check_sentence(sentence, [cited], even)
+    check = check_sentence(sentence, [cited], even, Readings(ENGLISH))
     assert (check.support, check.reason) == (UNSURE, why)
 
 
@@ -216,8 +217,8 @@ def test_a_rare_word_weighs_more_than_a_common_one() -> None:
         def aliases(self, names: Iterable[str], labels: AbstractSet[AccessLabel]) -> Sequence[Alias]:  # noqa: ARG002 - the port's
             return ()
 
-    covered = find("Interns get leave and gym days.", [LEAVE], lexicon_rarity(Lexicon())).coverage
-    assert covered < find("Interns get leave and gym days.", [LEAVE], even).coverage
+    covered = find("Interns get leave and gym days.", [LEAVE], lexicon_rarity(Lexicon()), Readings(ENGLISH)).coverage
+    assert covered < find("Interns get leave and gym days.", [LEAVE], even, Readings(ENGLISH)).coverage
 
 
 NUMBERS = st.integers(min_value=2, max_value=10_000)
@@ -249,10 +250,10 @@ TEXTS = st.lists(WORDS, min_size=1, max_size=9).map(" ".join)
 @given(TEXTS, st.lists(st.builds(Source, TEXTS), max_size=4), st.randoms(use_true_random=False))
 def test_the_order_of_the_cited_units_changes_nothing(sentence: str, cited: list[Source], draw: random.Random) -> None:
     shuffled = draw.sample(cited, len(cited))
-    assert check_sentence(sentence, cited, even) == check_sentence(sentence, shuffled, even)
+    assert check_sentence(sentence, cited, even, Readings(ENGLISH)) == check_sentence(sentence, shuffled, even, Readings(ENGLISH))
 
 
 @given(st.text(max_size=200), st.lists(st.builds(Source, st.text(max_size=200)), min_size=1, max_size=3))
 def test_any_text_is_checked(sentence: str, cited: list[Source]) -> None:
-    assert check_sentence(sentence, cited, even).reason
-    assert check_sentence(cited[0].text, cited, even).support is SUPPORTED
+    assert check_sentence(sentence, cited, even, Readings(ENGLISH)).reason
+    assert check_sentence(cited[0].text, cited, even, Readings(ENGLISH)).support is SUPPORTED

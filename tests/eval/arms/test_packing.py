@@ -1,5 +1,6 @@
 from eval.arms.packing import WholePassages
 from indexing.documents import Chunk, Unit, UnitKind
+from indexing.language import ENGLISH
 from retrieval.analysis import analyse_chunk
 from retrieval.passages import Passage
 
@@ -40,7 +41,7 @@ def _chunk(document: str, ordinal: int, heading: str, *sentences: str) -> Chunk:
 
 def _packed(*chunks: Chunk) -> WholePassages:
     passages = [Passage(chunk, rank, -float(rank), None, 0.0) for rank, chunk in enumerate(chunks, start=1)]
-    return WholePassages(passages, {chunk.id: analyse_chunk(chunk, Words()) for chunk in chunks}, Words())
+    return WholePassages(passages, {chunk.id: analyse_chunk(chunk, Words(), ENGLISH) for chunk in chunks}, Words())
 
 
 A1 = _chunk("Alpha", 1, "Rules", "Second one here.", "Third one here.")

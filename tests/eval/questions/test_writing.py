@@ -28,6 +28,7 @@ from eval.questions.writing import QuestionWriter, WrittenQuestion, question_pro
 from eval.replay.traffic import TrafficSettings, make_traffic
 from indexing.chunking import chunk_document
 from indexing.documents import DEFAULT_TENANT, EVERYONE, Chunk, Document
+from indexing.language import ENGLISH
 from indexing.planning import NoProgress
 from tests.fakes.generator import FakeGenerator
 from tests.fakes.ledger import FakeLedger
@@ -56,14 +57,14 @@ PRICE = Price(Decimal(1), Decimal(10))
 
 def chunk_of(markdown: str) -> Chunk:
     document = Document("parking.md", DEFAULT_TENANT, "", "parking.md", "parking.md", "Parking", markdown, None, (EVERYONE,), "")
-    return next(chunk for chunk in chunk_document(document, FakeTokenCounter()) if chunk.heading_path)
+    return next(chunk for chunk in chunk_document(document, FakeTokenCounter(), ENGLISH) if chunk.heading_path)
 
 
 CHUNK = chunk_of(PAGE)
 
 
 def read(**changes: Any) -> WrittenQuestion | None:
-    return read_question(json.dumps(GOOD | changes), CHUNK, counted_rarity([CHUNK.text]), "max")
+    return read_question(json.dumps(GOOD | changes), CHUNK, counted_rarity([CHUNK.text]), "max", ENGLISH)
 
 
 def fake(answer: Callable[[Prompt], str]) -> FakeGenerator:
@@ -140,12 +141,12 @@ def test_what_it_does_not_prove_is_refused(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("text", ["", "I cannot.", "[]", '{"question": "Who', "{" * 5_000, '{"question": "\\ud800"}'])
 def test_what_cannot_be_read_is_refused(text: str) -> None:
-    assert read_question(text, CHUNK, counted_rarity([CHUNK.text]), "max") is None
+    assert read_question(text, CHUNK, counted_rarity([CHUNK.text]), "max", ENGLISH) is None
 
 
 def test_words_around_the_object_do_no_harm() -> None:
     text = f"Here it is:\n```json\n{json.dumps(GOOD)}\n```\n"
-    assert read_question(text, CHUNK, counted_rarity([CHUNK.text]), "max") == read()
+    assert read_question(text, CHUNK, counted_rarity([CHUNK.text]), "max", ENGLISH) == read()
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_a_near_miss_of_no_use_takes_nothing_from_the_question(near_miss: Any) -
 
 def test_rows_say_who_made_them_and_make_a_dataset_that_can_be_replayed(office: Path, settings: Settings, tmp_path: Path) -> None:
     generator, ledger = fake(office_reply), FakeLedger()
-    writer = QuestionWriter("strong", [endpoint(generator)], ledger, FakeTokenCounter(), "prices")
+    writer = QuestionWriter("strong", [endpoint(generator)], ledger, FakeTokenCounter(), "prices", ENGLISH)
     rows = list(make_questions(settings, office / "docs", NoProgress(), writer))
 
     assert {row["made_by"] for row in rows} == {"heading", "model max"}
@@ -194,8 +195,8 @@ def test_the_next_endpoint_writes_where_the_first_is_away_and_none_leaves_it_to_
     page = office / "docs" / "gym.md"
     away, other, ledger = fake(office_reply), fake(office_reply), FakeLedger()
     away.failures = [EndpointUnavailableError("it is away")] * 10
-    both = QuestionWriter("small", [endpoint(away, "one"), endpoint(other, "two")], ledger, FakeTokenCounter(), "prices")
-    alone = QuestionWriter("small", [endpoint(away, "one")], ledger, FakeTokenCounter(), "prices")
+    both = QuestionWriter("small", [endpoint(away, "one"), endpoint(other, "two")], ledger, FakeTokenCounter(), "prices", ENGLISH)
+    alone = QuestionWriter("small", [endpoint(away, "one")], ledger, FakeTokenCounter(), "prices", ENGLISH)
 
     assert "model two" in {row["made_by"] for row in make_questions(settings, page, NoProgress(), both)}
     assert {row["made_by"] for row in make_questions(settings, page, NoProgress(), alone)} == {"heading"}
@@ -204,7 +205,7 @@ def test_the_next_endpoint_writes_where_the_first_is_away_and_none_leaves_it_to_
 
 def test_a_budget_without_room_ends_the_rows_and_what_was_made_stays(office: Path, settings: Settings, tmp_path: Path) -> None:
     generator, ledger = fake(office_reply), FakeLedger([Limit(Payer.COMPANY, "*", Period.DAY, tokens=5_000)])
-    writer = QuestionWriter("strong", [endpoint(generator)], ledger, FakeTokenCounter(), "prices")
+    writer = QuestionWriter("strong", [endpoint(generator)], ledger, FakeTokenCounter(), "prices", ENGLISH)
     out = tmp_path / "drafts.jsonl"
     with pytest.raises(BudgetExhaustedError):
         write_questions(make_questions(settings, office / "docs", NoProgress(), writer), out)

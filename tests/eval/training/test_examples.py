@@ -10,12 +10,13 @@ from eval.training import examples
 from eval.training.examples import LabelledQuestion, load_questions
 from indexing.chunking import chunk_document
 from indexing.documents import Chunk
+from indexing.language import ENGLISH
 from tests.indexing.pages import document
 from tests.retrieval.finding import COUNTER
 
 
 def chunks_of(markdown: str) -> list[Chunk]:
-    return chunk_document(document(markdown), COUNTER)
+    return chunk_document(document(markdown), COUNTER, ENGLISH)
 
 
 def write_questions(folder: Path, *rows: object) -> None:

@@ -15,6 +15,7 @@ from indexing.adapters.edge_errors import edge_errors
 from indexing.adapters.edge_files import INDEX_FOLDER, MARK_FILE, allocated_bytes, copy_sparsely
 from indexing.adapters.edge_index import EdgeIndexStore
 from indexing.errors import ChunkIndexError, IndexForeignError, IndexMissingError
+from indexing.language import ENGLISH
 from retrieval.adapters.edge_searcher import EdgePassageSearcher
 from tests.contracts.chunk_index import ChunkIndexContract
 from tests.contracts.corpus import ALL, DIMENSION, Engine, make_chunk, unit_vectors
@@ -24,9 +25,9 @@ from tests.contracts.corpus import ALL, DIMENSION, Engine, make_chunk, unit_vect
 def engine(tmp_path: Path) -> Engine:
     scratch = tmp_path / "run"
     return Engine(
-        EdgeIndexStore(),
+        EdgeIndexStore(ENGLISH),
         tmp_path,
-        lambda _generation, directory, dimension: EdgePassageSearcher(directory, dimension, scratch),
+        lambda _generation, directory, dimension: EdgePassageSearcher(directory, dimension, ENGLISH, scratch),
     )
 
 
@@ -60,9 +61,10 @@ class TestEdgeIndex(ChunkIndexContract):
     def test_what_was_committed_survives_a_kill(self, engine: Engine, tmp_path: Path) -> None:
         script = (
             "import os, signal, sys; from pathlib import Path\n"
+            "from indexing.language import ENGLISH\n"
             "from indexing.adapters.edge_index import EdgeIndexStore\n"
             "from tests.contracts.corpus import DIMENSION, make_chunk, unit_vectors\n"
-            "store, root = EdgeIndexStore(), Path(sys.argv[1])\n"
+            "store, root = EdgeIndexStore(ENGLISH), Path(sys.argv[1])\n"
             "done = store.create('g1', root / 'g1', DIMENSION)\n"
             "done.upsert([make_chunk('alpha')], unit_vectors(1)); done.commit()\n"
             "half = store.derive('g2', root / 'g2', 'g1', root / 'g1', DIMENSION)\n"

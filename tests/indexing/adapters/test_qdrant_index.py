@@ -16,6 +16,7 @@ from qdrant_client.http import exceptions as http_exceptions
 from indexing.adapters.qdrant_errors import qdrant_errors
 from indexing.adapters.qdrant_index import QdrantIndexStore, connect_qdrant
 from indexing.errors import ChunkIndexError, IndexForeignError, IndexMissingError
+from indexing.language import ENGLISH
 from tests.contracts.chunk_index import ChunkIndexContract
 from tests.contracts.corpus import DIMENSION, Engine, make_chunk, unit_vectors
 from tests.contracts.qdrant import qdrant_engines
@@ -40,7 +41,7 @@ class TestForeignCollections:
 
     def test_leaves_a_collection_of_somebody_else_alone(self, client: QdrantClient, tmp_path: Path) -> None:
         client.create_collection("ours_g1", vectors_config=models.VectorParams(size=8, distance=models.Distance.DOT))
-        store = QdrantIndexStore(client, "ours")
+        store = QdrantIndexStore(client, "ours", ENGLISH)
         with pytest.raises(IndexForeignError, match="ours_g1 that Farthing did not make"):
             store.create("g1", tmp_path, DIMENSION)
         with pytest.raises(IndexForeignError, match="ours_g1 is not an index of this version"):
@@ -48,10 +49,10 @@ class TestForeignCollections:
         assert client.collection_exists("ours_g1")
 
     def test_prefixes_keep_apart(self, client: QdrantClient, tmp_path: Path) -> None:
-        engine = Engine(QdrantIndexStore(client, "a"), tmp_path, lambda *_: pytest.fail("not searched"))
+        engine = Engine(QdrantIndexStore(client, "a", ENGLISH), tmp_path, lambda *_: pytest.fail("not searched"))
         engine.commit("g1", [make_chunk("alpha")], unit_vectors(1))
         with pytest.raises(IndexMissingError, match="b_g1"):
-            QdrantIndexStore(client, "b").count("g1", tmp_path)
+            QdrantIndexStore(client, "b", ENGLISH).count("g1", tmp_path)
 
     def test_filter_fields_are_indexed_and_no_graph_is_built(self, client: QdrantClient, tmp_path: Path) -> None:
         asked: dict[str, Any] = {}
@@ -61,7 +62,7 @@ class TestForeignCollections:
             asked.update({field: schema}),
             create_index(name, field, schema, **named),
         )[1]
-        QdrantIndexStore(client, "a").create("g1", tmp_path, DIMENSION)
+        QdrantIndexStore(client, "a", ENGLISH).create("g1", tmp_path, DIMENSION)
         assert asked["hnsw_config"].m == 0
         assert asked["tenant"].is_tenant
         assert {"tenant", "labels", "document_id"} <= set(asked)

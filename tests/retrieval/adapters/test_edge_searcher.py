@@ -9,6 +9,7 @@ import pytest
 
 from indexing.adapters.bm25 import WordsEncoder
 from indexing.adapters.edge_index import EdgeIndexStore
+from indexing.language import ENGLISH
 from retrieval.adapters import chunk_cache
 from retrieval.adapters.edge_searcher import EdgePassageSearcher
 from retrieval.errors import SearchError
@@ -21,9 +22,9 @@ from tests.indexing.adapters.test_edge_index import fingerprint
 def engine(tmp_path: Path) -> Engine:
     scratch = tmp_path / "run"
     return Engine(
-        EdgeIndexStore(),
+        EdgeIndexStore(ENGLISH),
         tmp_path,
-        lambda _generation, directory, dimension: EdgePassageSearcher(directory, dimension, scratch),
+        lambda _generation, directory, dimension: EdgePassageSearcher(directory, dimension, ENGLISH, scratch),
     )
 
 
@@ -36,7 +37,7 @@ def test_words_are_stemmed_and_stop_words_left_out(engine: Engine) -> None:
     with engine.searching("g1") as searcher:
         found = searcher.search("the employee TRAVELS", unit_vectors(1)[0], ALL, 5).words
     assert [row.chunk_id for row in found] == [make_chunk("Employees are travelling.").id]
-    assert WordsEncoder().query("the and of").indices == []
+    assert WordsEncoder(ENGLISH).query("the and of").indices == []
 
 
 def test_searching_changes_nothing_in_the_generation(engine: Engine) -> None:
@@ -57,9 +58,10 @@ def test_two_processes_open_one_generation_at_once(engine: Engine, tmp_path: Pat
     engine.commit("g1", chunks, vectors)
     script = (
         "import sys; from pathlib import Path\n"
+        "from indexing.language import ENGLISH\n"
         "from retrieval.adapters.edge_searcher import EdgePassageSearcher\n"
         "from tests.contracts.corpus import ALL, DIMENSION, unit_vectors\n"
-        "root = Path(sys.argv[1]); searcher = EdgePassageSearcher(root / 'g1', DIMENSION, root / 'run')\n"
+        "root = Path(sys.argv[1]); searcher = EdgePassageSearcher(root / 'g1', DIMENSION, ENGLISH, root / 'run')\n"
         "print('open', flush=True); sys.stdin.readline()\n"
         "print(searcher.search('w3', unit_vectors(20)[5], ALL, 1).dense[0].chunk_id, flush=True); searcher.close()\n"
     )

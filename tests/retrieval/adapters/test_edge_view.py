@@ -15,6 +15,7 @@ import pytest
 from indexing.adapters.edge_files import INDEX_FOLDER, read_mark
 from indexing.adapters.edge_index import EdgeIndexStore
 from indexing.errors import ChunkIndexError
+from indexing.language import ENGLISH
 from retrieval.adapters.edge_searcher import EdgePassageSearcher
 from retrieval.adapters.edge_view import EdgeView
 from tests.contracts.corpus import ALL, DIMENSION, make_chunk, unit_vectors
@@ -23,7 +24,7 @@ from tests.indexing.adapters.test_edge_index import disk_bytes, fingerprint
 
 @pytest.fixture
 def generation(tmp_path: Path) -> Path:
-    index = EdgeIndexStore().create("g1", tmp_path / "g1", DIMENSION)
+    index = EdgeIndexStore(ENGLISH).create("g1", tmp_path / "g1", DIMENSION)
     index.upsert([make_chunk(f"w{number}") for number in range(400)], unit_vectors(400))
     index.commit()
     return tmp_path / "g1"
@@ -41,7 +42,7 @@ def test_shares_the_large_files_and_copies_the_small(generation: Path, tmp_path:
 def test_opening_searching_and_closing_change_no_byte_and_no_time_stamp(generation: Path, tmp_path: Path) -> None:
     before = fingerprint(generation)
     for _ in range(3):
-        searcher = EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+        searcher = EdgePassageSearcher(generation, DIMENSION, ENGLISH, tmp_path / "run")
         searcher.search("w1", unit_vectors(1)[0], ALL, 10)
         searcher.close()
         searcher.close()
@@ -53,7 +54,7 @@ def test_copies_where_links_are_impossible(generation: Path, tmp_path: Path, mon
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
-    searcher = EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+    searcher = EdgePassageSearcher(generation, DIMENSION, ENGLISH, tmp_path / "run")
     assert len(searcher.search("w1", unit_vectors(1)[0], ALL, 10).dense) == 10
     assert disk_bytes(tmp_path / "run") <= disk_bytes(generation) + 100_000
     searcher.close()
@@ -62,18 +63,19 @@ def test_copies_where_links_are_impossible(generation: Path, tmp_path: Path, mon
 def test_leftovers_of_the_dead_are_swept_and_the_living_stay(generation: Path, tmp_path: Path) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
+        "from indexing.language import ENGLISH\n"
         "from retrieval.adapters.edge_searcher import EdgePassageSearcher\n"
-        "root = Path(sys.argv[1]); searcher = EdgePassageSearcher(root / 'g1', 8, root / 'run')\n"
+        "root = Path(sys.argv[1]); searcher = EdgePassageSearcher(root / 'g1', 8, ENGLISH, root / 'run')\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     run = tmp_path / "run"
-    living = EdgePassageSearcher(generation, DIMENSION, run)
+    living = EdgePassageSearcher(generation, DIMENSION, ENGLISH, run)
     kept = set(run.glob("view-*"))
     killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, cwd=Path(__file__).parents[3])
     assert killed.returncode == -9
     assert len(set(run.glob("view-*")) - kept) == 1
     (run / "view-empty").mkdir()
-    another = EdgePassageSearcher(generation, DIMENSION, run)
+    another = EdgePassageSearcher(generation, DIMENSION, ENGLISH, run)
     assert len(list(run.glob("view-*"))) == 2
     assert set(run.glob("view-*")) > kept
     assert len(living.search("w1", unit_vectors(1)[0], ALL, 10).dense) == 10
@@ -84,7 +86,7 @@ def test_leftovers_of_the_dead_are_swept_and_the_living_stay(generation: Path, t
 
 def test_many_open_and_close_at_once(generation: Path, tmp_path: Path) -> None:
     def use(number: int) -> int:
-        searcher = EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+        searcher = EdgePassageSearcher(generation, DIMENSION, ENGLISH, tmp_path / "run")
         try:
             return len(searcher.search(f"w{number}", unit_vectors(1)[0], ALL, 10).dense)
         finally:
@@ -98,7 +100,7 @@ def test_many_open_and_close_at_once(generation: Path, tmp_path: Path) -> None:
 def test_a_scratch_folder_that_cannot_be_made_is_an_error_of_ours(generation: Path, tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file")
     with pytest.raises(ChunkIndexError, match="cannot be read or written"):
-        EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+        EdgePassageSearcher(generation, DIMENSION, ENGLISH, tmp_path / "run")
 
 
 class TestFull:
@@ -117,8 +119,9 @@ class TestFull:
         script = (
             "import sys; from pathlib import Path\n"
             "from indexing.errors import ChunkIndexError\n"
+            "from indexing.language import ENGLISH\n"
             "from retrieval.adapters.edge_searcher import EdgePassageSearcher\n"
-            "try: EdgePassageSearcher(Path(sys.argv[1]), 8, Path(sys.argv[2]))\n"
+            "try: EdgePassageSearcher(Path(sys.argv[1]), 8, ENGLISH, Path(sys.argv[2]))\n"
             "except ChunkIndexError as error: print(error)\n"
         )
         command = [sys.executable, "-c", script, str(generation), str(tiny / "run")]
@@ -134,6 +137,6 @@ class TestFull:
             pytest.skip("the tests' folder is in memory")
         usage = shutil.disk_usage(tmp_path)._replace(free=0)
         monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
-        searcher = EdgePassageSearcher(generation, DIMENSION, tmp_path / "run")
+        searcher = EdgePassageSearcher(generation, DIMENSION, ENGLISH, tmp_path / "run")
         assert len(searcher.search("w1", unit_vectors(1)[0], ALL, 10).dense) == 10
         searcher.close()

@@ -6,6 +6,7 @@ import pytest
 from qdrant_client import QdrantClient
 
 from indexing.adapters.qdrant_index import QdrantIndexStore
+from indexing.language import ENGLISH
 from retrieval.adapters.qdrant_searcher import QdrantPassageSearcher
 from retrieval.errors import GenerationGoneError
 from tests.contracts.corpus import ALL, DIMENSION, make_chunk, unit_vectors
@@ -25,11 +26,11 @@ class TestQdrantPassageSearcher(PassageSearcherContract):
 
 def test_a_collection_removed_while_it_serves_is_gone(tmp_path: Path) -> None:
     client = QdrantClient(":memory:")
-    store = QdrantIndexStore(client, "ours")
+    store = QdrantIndexStore(client, "ours", ENGLISH)
     index = store.create("g1", tmp_path, DIMENSION)
     index.upsert([make_chunk("alpha")], unit_vectors(1))
     index.commit()
-    searcher = QdrantPassageSearcher(client, "ours_g1", DIMENSION)
+    searcher = QdrantPassageSearcher(client, "ours_g1", DIMENSION, ENGLISH)
     store.drop("g1", tmp_path)
     with pytest.raises(GenerationGoneError, match="ours_g1"):
         searcher.search("alpha", unit_vectors(1)[0], ALL, 5)

@@ -2,6 +2,7 @@ import math
 
 from app.caching.rules.agreement import FEATURES, Cited, Proposal, agreement
 from indexing.documents import Document
+from indexing.language import ENGLISH
 from retrieval.passages import Query
 from retrieval.retriever import Evidence
 from tests.indexing.pages import document
@@ -80,7 +81,7 @@ def test_an_unexplained_name_or_number_disagrees() -> None:
 
 def test_nothing_found_disagrees() -> None:
     evidence = find("leave", *pages())
-    empty = Evidence(evidence.query, evidence.terms, (), {})
+    empty = Evidence(evidence.query, evidence.terms, (), {}, ENGLISH)
     assert agreement(Proposal(Query("leave"), (cite(evidence, "leave.md"),)), empty).disagreements
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.caching.rules.differences import RULES, differences, is_alias
+from indexing.language import ENGLISH
 from retrieval.passages import Query
 
 PIECES = (
@@ -18,7 +19,7 @@ texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=12).map(" ".join)
 
 
 def kinds(old: str, new: str) -> set[str]:
-    return {reason.split(": ")[0] for reason in differences(Query(old), Query(new))}
+    return {reason.split(": ")[0] for reason in differences(Query(old), Query(new), ENGLISH)}
 
 
 MEANINGS = ("", "more than", "fewer than", "at least", "at most")
@@ -27,15 +28,15 @@ DATED = ("on", "before", "after", "until", "by", "since", "not on", "not before"
 
 @given(texts, texts)
 def test_old_and_new_exchanged_give_the_same_reasons_turned_round(old: str, new: str) -> None:
-    there, back = differences(Query(old), Query(new)), differences(Query(new), Query(old))
+    there, back = differences(Query(old), Query(new), ENGLISH), differences(Query(new), Query(old), ENGLISH)
     assert kinds(old, new) == kinds(new, old) <= set(RULES)
     assert len(there) == len(back)
 
 
 @given(texts)
 def test_a_question_does_not_differ_from_itself(text: str) -> None:
-    assert differences(Query(text), Query(text)) == ()
-    assert differences(Query(text), Query(f"  {text}  ")) == ()
+    assert differences(Query(text), Query(text), ENGLISH) == ()
+    assert differences(Query(text), Query(f"  {text}  "), ENGLISH) == ()
 
 
 @pytest.mark.parametrize(
@@ -146,19 +147,21 @@ def test_whether_is_not_how_and_who_is_not_where_of_the_same() -> None:
     ],
 )
 def test_paraphrases_show_no_difference(old: str, new: str) -> None:
-    assert differences(Query(old), Query(new)) == ()
+    assert differences(Query(old), Query(new), ENGLISH) == ()
 
 
 def test_a_follow_up_differs_from_the_same_words_after_another_question() -> None:
     old = Query("and for interns?", background="Who approves leave?")
-    assert differences(old, Query("and for interns?", background="Who approves  leave?")) == ()
-    assert differences(old, Query("and for interns?", background="Who approves travel?")) == ("background: one / another",)
-    assert differences(old, Query("and for interns?")) == ("background: one / another",)
+    assert differences(old, Query("and for interns?", background="Who approves  leave?"), ENGLISH) == ()
+    assert differences(old, Query("and for interns?", background="Who approves travel?"), ENGLISH) == (
+        "background: one / another",
+    )
+    assert differences(old, Query("and for interns?"), ENGLISH) == ("background: one / another",)
 
 
 def test_reasons_say_what_differs() -> None:
-    assert differences(Query("a stay of 3 months"), Query("staying away seven months")) == ("number: 3 / 7",)
-    assert differences(Query("turn on dark mode"), Query("switch the dark theme off, how")) == (
+    assert differences(Query("a stay of 3 months"), Query("staying away seven months"), ENGLISH) == ("number: 3 / 7",)
+    assert differences(Query("turn on dark mode"), Query("switch the dark theme off, how"), ENGLISH) == (
         "contrast: turn ~ on (opposite) / turn ~ off",
     )
 
@@ -179,7 +182,7 @@ def test_rules_drop_near_misses_and_leave_paraphrases(shared_data: Path) -> None
     for line in (shared_data / "handbook-18f" / "questions.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         old = Query(row["question"])
-        near += [bool(differences(old, Query(one["question"]))) for one in row["near_misses"]]
-        paraphrased += [bool(differences(old, Query(text))) for text in row["paraphrases"]]
+        near += [bool(differences(old, Query(one["question"]), ENGLISH)) for one in row["near_misses"]]
+        paraphrased += [bool(differences(old, Query(text), ENGLISH)) for text in row["paraphrases"]]
     assert sum(near) / len(near) > 0.8
     assert sum(paraphrased) / len(paraphrased) < 0.2

@@ -7,6 +7,7 @@ import pytest
 from app.caching.entries import KEY_BYTES
 from app.caching.rules.keys import CacheKeys, Versions, make_keys
 from indexing.documents import AccessScope
+from indexing.language import ENGLISH
 from retrieval.passages import Query
 
 VERSIONS = Versions("prompt", "profile", "policy")
@@ -16,7 +17,7 @@ QUERY = Query("How many days of leave?")
 def keys(
     text: str = QUERY.text, labels: str = "everyone hr", tenant: str = "acme", versions: Versions = VERSIONS, background: str = ""
 ) -> CacheKeys:
-    return make_keys(Query(text, background), AccessScope(tenant, frozenset(labels.split())), versions)
+    return make_keys(Query(text, background), AccessScope(tenant, frozenset(labels.split())), versions, ENGLISH)
 
 
 def test_the_same_question_in_the_same_rights_has_the_same_keys() -> None:

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from app.grounding import Support, check_sentence
+from app.grounding import Readings, Support, check_sentence
 from eval.benchmarks.sets.edits import BORROWED, DATE, KINDS, MODALITY, NAME, NEGATION, NUMBER, TRUE, edit_sentences, read_chunks
 from eval.datasets.sentences import counted_rarity
+from indexing.language import ENGLISH
 from indexing.tokens import TokenCounter
 from tests.fakes.tokens import FakeTokenCounter
 
@@ -56,7 +57,7 @@ def caught() -> dict[str, Counter[Support]]:
     rarity = counted_rarity([chunk.text for chunk in chunks])
     verdicts = {kind: Counter[Support]() for kind in KINDS}
     for edit in edit_sentences(chunks, seed=7):
-        verdicts[edit.kind][check_sentence(edit.text, edit.cited, rarity).support] += 1
+        verdicts[edit.kind][check_sentence(edit.text, edit.cited, rarity, Readings(ENGLISH)).support] += 1
     return verdicts
 
 

@@ -2,11 +2,12 @@ import time
 
 import pytest
 
-from app.grounding.reading import Kind, read
+from indexing.language import ENGLISH
+from indexing.language.quantities import Kind
 
 
 def facts(text: str) -> list[tuple[Kind, str, str | None]]:
-    return [(token.kind, token.key, token.unit) for token in read(text) if token.kind is not Kind.WORD]
+    return [(token.kind, token.key, token.unit) for token in ENGLISH.read(text) if token.kind is not Kind.WORD]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_brackets_of_a_paragraph_are_silent() -> None:
 
 
 def test_contracted_negations_are_taken_apart() -> None:
-    assert [token.key for token in read("It can't, cannot, won’t and doesn't; Anna's may")] == (  # noqa: RUF001 - the apostrophe is tested
+    assert [token.key for token in ENGLISH.read("It can't, cannot, won’t and doesn't; Anna's may")] == (  # noqa: RUF001 - the apostrophe is tested
         "it can not can not will not and does not anna may".split()
     )
 
@@ -96,7 +97,7 @@ def test_one_of_them_is_no_number_and_may_no_month() -> None:
 
 
 def test_a_capital_after_a_stop_a_quote_or_a_bullet_means_nothing() -> None:
-    opening = [token.shown for token in read('Note: Ask Anna. Then "Say so" (Or Not)') if token.opens]
+    opening = [token.shown for token in ENGLISH.read('Note: Ask Anna. Then "Say so" (Or Not)') if token.opens]
     assert opening == ["Note", "Ask", "Then", "Say", "Or"]
 
 
@@ -105,5 +106,5 @@ def test_a_capital_after_a_stop_a_quote_or_a_bullet_means_nothing() -> None:
 )
 def test_the_time_grows_with_the_length_alone(text: str) -> None:
     start = time.perf_counter()
-    read(text)
+    ENGLISH.read(text)
     assert time.perf_counter() - start < 2

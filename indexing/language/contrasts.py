@@ -1,24 +1,17 @@
-"""Words that exclude one another, and the names of dates: what `contrasts.txt` says, found in questions."""
+"""Words that exclude one another, and the names of dates: what a language's `contrasts.txt` says, found in questions."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Final
 
-from indexing.words import words
+from indexing.language.words import words
 
 LONGEST_PHRASE: Final = 3
 """In words."""
 
 MOST_SIDES: Final = 100
 _SHORTEST_INFLECTED: Final = 4
-MAY: Final = re.compile(
-    r"(?<=[a-z\d,] )May\b|\b(?i:(?<=in )|(?<=by )|(?<=of )|(?<=before )|(?<=after )|(?<=since )|(?<=until )|(?<=next )"
-    r"|(?<=\d(?:st|nd|rd|th) ))(?i:may)\b|\b(?i:may)(?= (?:\d{1,2}(?:st|nd|rd|th)|\d{4})\b)"
-)
-"""The month, where it is not the verb."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +26,25 @@ class Contrasts:
     phrases: Mapping[str, tuple[int, ...]]
     apart: tuple[tuple[int, re.Pattern[str]], ...]
 
+    def sides(self, said: Sequence[str]) -> list[int]:
+        """The sides that the words of a text, in order and in lower case, have words of."""
+        spans = (" ".join(said[at : at + length]) for length in range(1, LONGEST_PHRASE + 1) for at in range(len(said)))
+        found = {side for span in spans for side in self.phrases.get(span, ())}
+        plain = " ".join(said)
+        return sorted(found | {side for side, pattern in self.apart if pattern.search(plain)})
 
-def contrasts(old: str, new: str) -> Iterator[tuple[str, str]]:
-    """Words of `contrasts.txt` that exclude one another."""
-    known = read_contrasts()
-    ours, theirs = _sides(old), _sides(new)
-    for line, kind in enumerate(known.kinds):
-        one, other = ([side for side in sides if side // MOST_SIDES == line] for sides in (ours, theirs))
-        if one and other and not set(one) & set(other):
-            yield f"{known.names[one[0]]} ({kind})", known.names[other[0]]
-
-
-def _sides(text: str) -> list[int]:
-    """The sides that a text has words of, in order."""
-    known = read_contrasts()
-    said = [word.removesuffix("'s") for word in words(MAY.sub("month of may", text.replace("-", " ")))]
-    spans = (" ".join(said[at : at + length]) for length in range(1, LONGEST_PHRASE + 1) for at in range(len(said)))
-    found = {side for span in spans for side in known.phrases.get(span, ())}
-    plain = " ".join(said)
-    return sorted(found | {side for side, pattern in known.apart if pattern.search(plain)})
+    def kind(self, side: int) -> str:
+        """The kind of a side's line."""
+        return self.kinds[line_of(side)]
 
 
-@cache
-def read_contrasts() -> Contrasts:
-    """What `contrasts.txt` says, read once."""
-    content = files("app.caching.rules").joinpath("contrasts.txt").read_text(encoding="utf-8")
+def line_of(side: int) -> int:
+    """The number of a side's line."""
+    return side // MOST_SIDES
+
+
+def parse_contrasts(content: str) -> Contrasts:
+    """What the lines of a file say."""
     lines = [line.split(": ", 1) for line in content.splitlines() if line and not line.startswith("#")]
     names: dict[int, str] = {}
     phrases: dict[str, tuple[int, ...]] = {}

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexing.sentences import sentence_spans
+from indexing.language import ENGLISH
 
 
 def split(text: str) -> list[str]:
-    return [text[start:end] for start, end in sentence_spans(text)]
+    return [text[start:end] for start, end in ENGLISH.sentences.spans(text)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_markup_is_not_torn(whole: str) -> None:
 @given(st.text(st.sampled_from("aB1 .!?\n\r\"')]*_`<>[({%}\\-é…"), max_size=120))
 @settings(max_examples=1000, deadline=None)
 def test_nothing_but_white_space_is_left_out(text: str) -> None:
-    spans = sentence_spans(text)
+    spans = ENGLISH.sentences.spans(text)
     assert all(one[1] <= other[0] for one, other in pairwise(spans))
     assert all(text[start:end] == text[start:end].strip() != "" for start, end in spans)
     assert "".join(text[start:end] for start, end in spans).split() == "".join(split(text)).split()
@@ -87,4 +87,4 @@ _HOSTILE = (
 @pytest.mark.parametrize("piece", _HOSTILE)
 def test_hostile_text_takes_no_longer_than_its_length(piece: str) -> None:
     text = piece * (200_000 // len(piece)) + "end"
-    assert sentence_spans(text)[-1][1] == len(text)
+    assert ENGLISH.sentences.spans(text)[-1][1] == len(text)

@@ -1,6 +1,7 @@
 import pytest
 
-from retrieval.question_form import QuestionForm, question_form
+from indexing.language import ENGLISH
+from indexing.language.question_form import QuestionForm
 
 
 @pytest.mark.parametrize(
@@ -41,11 +42,11 @@ from retrieval.question_form import QuestionForm, question_form
     ],
 )
 def test_real_questions_have_their_form(question: str, form: QuestionForm) -> None:
-    assert question_form(question) is form
-    assert question_form(question.upper()) is form
+    assert ENGLISH.question_form(question) is form
+    assert ENGLISH.question_form(question.upper()) is form
 
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("piece", ["what ", "which a ", ", ", " ", "so ", "what aaaaaaaa", "?", "how "])
 def test_hostile_questions_are_read_at_once(piece: str) -> None:
-    assert question_form(piece * 20_000) in QuestionForm
+    assert ENGLISH.question_form(piece * 20_000) in QuestionForm

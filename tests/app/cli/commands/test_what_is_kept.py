@@ -90,13 +90,13 @@ def used(run: Run, keeps: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def _serving(used: Path) -> Iterator[None]:  # noqa: ARG001 - what it serves
+def service(used: Path) -> Iterator[TestClient]:  # noqa: ARG001 - what it serves
     """The service over the home, running."""
     with TestClient(bootstrap.build_application(load_settings())) as client:
         while client.get("/ready").status_code != HTTPStatus.OK:
             time.sleep(0.05)
         assert client.post("/v1/ask", json={"question": f"{QUESTION} Over HTTP?"}).status_code == HTTPStatus.OK
-        yield
+        yield client
 
 
 def files(home: Path) -> dict[str, bytes]:
@@ -104,7 +104,7 @@ def files(home: Path) -> dict[str, bytes]:
     return {str(file.relative_to(home)): file.read_bytes() for file in home.rglob("*") if file.is_file()}
 
 
-@pytest.mark.usefixtures("_serving")
+@pytest.mark.usefixtures("service")
 def test_every_file_of_a_home_is_in_one_row_and_questions_are_where_it_says(used: Path, keeps: bool) -> None:  # noqa: FBT001 - a case
     rows = {row["where"]: row for row in _rows()}
     places: dict[str, dict[str, bytes]] = {where: {} for where in rows}
@@ -120,6 +120,27 @@ def test_every_file_of_a_home_is_in_one_row_and_questions_are_where_it_says(used
     assert said
     assert all(file.startswith("ledger/") for file in said)
     assert CANARY in Path("answers.jsonl").read_text(encoding="utf-8")
+
+
+def test_the_log_has_a_line_for_what_is_answered_and_no_words_of_it(
+    used: Path, service: TestClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert used.is_dir()
+    for _ in range(3):
+        assert service.post("/v1/ask", json={"question": f"{QUESTION} Over HTTP?"}).json()["outcome"] == "answered"
+    said = "".join(capsys.readouterr())
+    assert said.count("asked") == 1, "what the cache gives again at once has none"
+    assert not [words for words in (CANARY, DOCUMENT, COMMENT) if words in said]
+
+
+def test_a_removed_document_is_gone_once_two_more_changes_have_been_indexed(run: Run, used: Path) -> None:
+    before = set((used / "generations").iterdir())
+    Path("docs/leave.md").unlink()
+    for number in range(3):
+        assert before & set((used / "generations").iterdir())
+        Path(f"docs/more-{number}.md").write_text(f"# More\n\nThis is change {number}.\n", encoding="utf-8")
+        assert run("index", "docs").status == 0
+    assert not before & set((used / "generations").iterdir())
 
 
 def test_what_is_removed_as_it_says_is_gone(run: Run, used: Path) -> None:

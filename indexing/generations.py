@@ -44,7 +44,8 @@ class IndexManifest:
     """What a generation is, and how it was made.
 
     `created_at` is UTC in ISO 8601; `created_by` reads `user@host, farthing VERSION`. `tokens` counts what is embedded, by
-    `tokenizer`; `language` is its documents' by its code. `embedded_chunks_per_s` was measured when it was made, or taken over from the base; `None` while unknown.
+    `tokenizer`; `language` is that of its documents, by its code. `embedded_chunks_per_s` was measured when it was made, or
+    taken over from the base; `None` while unknown.
     """
 
     format: int

@@ -59,7 +59,8 @@ class SyncTools:
     @property
     def recipe(self) -> str:
         """What decides a document's chunks and aliases besides its bytes."""
-        return f"parser {self.parser.version}, chunker {CHUNKER_VERSION}, aliases {ALIASES_VERSION}, {self.counter.name}, {self.language.code}"
+        versions = f"parser {self.parser.version}, chunker {CHUNKER_VERSION}, aliases {ALIASES_VERSION}"
+        return f"{versions}, {self.counter.name}, {self.language.code}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,21 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import diskcache
 
-from app.caching.entries import CachedAnswer, EntryKind, decode_entry, encode_entry
+from app.caching.entries import CachedAnswer, decode_entry, encode_entry, is_torn
 from app.caching.errors import AnswerStoreError
 from app.caching.store import (
     CHANGES_AT_ONCE,
     LARGEST_SHARE,
+    LEAST_RULED_WORTH,
     NANO,
-    PINNED_WORTH,
+    OTHER_RELEASE,
     REMOVALS_REMEMBERED,
     Changes,
     Hits,
     Mark,
     StoredAnswer,
     StoreUsage,
+    goes_last,
     nano_usd,
     worth_per_byte,
 )
@@ -124,7 +126,8 @@ class _AnswerCache(diskcache.Cache):  # type: ignore[misc] # diskcache ships no 
                 return
             ((key, worth),) = least
             self.forget([key])
-            self.rows("UPDATE store SET evicted = evicted + 1, clock = MAX(clock, ?)", worth if worth < PINNED_WORTH else 0.0)
+            clock = worth if worth < LEAST_RULED_WORTH else 0.0
+            self.rows("UPDATE store SET evicted = evicted + 1, clock = MAX(clock, ?)", clock)
 
     def trim_removals(self) -> None:
         """Forget which entries were removed long ago."""
@@ -164,7 +167,7 @@ class DiskAnswerStore:
         value = self._cache.use(lambda cache: cache.get(key))
         entry = decode_entry(key, value)
         if entry is None and value is not None:
-            self._torn.add(key)
+            self._set_aside(key, value)
         return entry
 
     def put(self, entry: CachedAnswer) -> None:
@@ -194,7 +197,7 @@ class DiskAnswerStore:
                 if entry is not None:
                     yield StoredAnswer(entry, hits, stored_bytes)
                 elif value is not None:
-                    self._torn.add(key)
+                    self._set_aside(key, value)
             last = rows[-1][0]
         if self._torn:
             self._write(lambda _: True)
@@ -240,6 +243,12 @@ class DiskAnswerStore:
         """Close the database's connections of this thread."""
         self._cache.close()
 
+    def _set_aside(self, key: bytes, value: object) -> None:
+        if is_torn(key, value):
+            self._torn.add(key)
+        else:
+            self._cache.warn(OTHER_RELEASE)
+
     def _write(self, action: Callable[[_AnswerCache], _T]) -> _T | None:
         """Run an action as one transaction, after removing what was found torn."""
         self._cache.reopen_if_replaced()
@@ -248,7 +257,7 @@ class DiskAnswerStore:
             with cache.transact():
                 while self._torn:
                     key = self._torn.pop()
-                    if decode_entry(key, cache.get(key)) is None:
+                    if is_torn(key, cache.get(key)):
                         cache.forget([key])
                 return action(cache)
 
@@ -290,12 +299,12 @@ def _put(cache: _AnswerCache, entry: CachedAnswer, value: bytes, max_bytes: int)
     now = time.time()
     ((hits, saved_nano),) = cache.rows("SELECT hits, saved_nano FROM answers WHERE key = ?", entry.key) or [(0, 0)]
     ((clock,),) = cache.rows("SELECT clock FROM store")
-    pinned, cost_nano = entry.kind is EntryKind.PINNED, nano_usd(entry.cost_usd)
-    worth = clock + worth_per_byte(pinned=pinned, cost_nano=cost_nano, saved_nano=saved_nano, hits=hits, stored_bytes=len(value))
+    last, cost_nano = goes_last(entry.kind), nano_usd(entry.cost_usd)
+    worth = clock + worth_per_byte(last=last, cost_nano=cost_nano, saved_nano=saved_nano, hits=hits, stored_bytes=len(value))
     cache.set(entry.key, value, expire=entry.expires_at - now)
     cache.rows(
         "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        *(entry.key, cache.next_sequence(), entry.expires_at, pinned, cost_nano, len(value), hits, saved_nano, worth),
+        *(entry.key, cache.next_sequence(), entry.expires_at, last, cost_nano, len(value), hits, saved_nano, worth),
     )
     expired = cache.rows("SELECT key FROM answers WHERE expires_at <= ? ORDER BY expires_at LIMIT ?", now, _EXPIRED_AT_ONCE)
     cache.forget([key for (key,) in expired])
@@ -315,9 +324,9 @@ def _add_hits(cache: _AnswerCache, hits: Mapping[bytes, Hits]) -> bool:
     counted = """UPDATE answers SET hits = hits + ?, saved_nano = saved_nano + ? WHERE key = ?
         RETURNING pinned, cost_nano, saved_nano, hits, stored_bytes"""
     for key, more in hits.items():
-        for pinned, cost_nano, saved_nano, count, stored_bytes in cache.rows(counted, more.count, nano_usd(more.saved_usd), key):
+        for last, cost_nano, saved_nano, count, stored_bytes in cache.rows(counted, more.count, nano_usd(more.saved_usd), key):
             worth = clock + worth_per_byte(
-                pinned=pinned, cost_nano=cost_nano, saved_nano=saved_nano, hits=count, stored_bytes=stored_bytes
+                last=last, cost_nano=cost_nano, saved_nano=saved_nano, hits=count, stored_bytes=stored_bytes
             )
             cache.rows("UPDATE answers SET worth = ? WHERE key = ?", worth, key)
     return True

@@ -18,9 +18,11 @@ end
 
 local function weigh(key)
   local facts = redis.call('HMGET', prefix .. 'facts:' .. key, 'pinned', 'cost', 'saved', 'hits', 'bytes')
-  local worth = pinned_worth
+  local worth
   if facts[1] == '0' then
     worth = number('clock') + (facts[2] + facts[3] + hit_worth * (facts[4] + 1)) / facts[5]
+  else
+    worth = pinned_worth / facts[1]
   end
   redis.call('ZADD', worth_set, string.format('%.17g', worth), key)
 end
@@ -76,7 +78,7 @@ while number('bytes') > max_bytes do
   end
   forget(least[1])
   redis.call('HINCRBY', store, 'evicted', 1)
-  if tonumber(least[2]) < pinned_worth and tonumber(least[2]) > number('clock') then
+  if tonumber(least[2]) < pinned_worth / 2 and tonumber(least[2]) > number('clock') then
     redis.call('HSET', store, 'clock', least[2])
   end
 end

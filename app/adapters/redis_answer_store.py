@@ -16,13 +16,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.adapters.redis_answer_scripts import ADD_HITS, PUT, RELEASE, REMOVE
-from app.caching.entries import CachedAnswer, EntryKind, decode_entry, encode_entry
+from app.caching.entries import CachedAnswer, decode_entry, encode_entry, is_torn
 from app.caching.errors import AnswerStoreError
 from app.caching.store import (
     CHANGES_AT_ONCE,
     HIT_WORTH_NANO,
     LARGEST_SHARE,
     NANO,
+    OTHER_RELEASE,
     PINNED_WORTH,
     REMOVALS_REMEMBERED,
     Changes,
@@ -30,6 +31,7 @@ from app.caching.store import (
     Mark,
     StoredAnswer,
     StoreUsage,
+    goes_last,
     nano_usd,
 )
 
@@ -106,7 +108,7 @@ class RedisAnswerStore:
         value = self._serve(lambda: self._client.get(_ENTRY + key))
         entry = decode_entry(key, value)
         if entry is None and value is not None:
-            self._serve(lambda: self._remove_now([key]))
+            self._serve(lambda: self._set_aside(key, value))
         return entry
 
     def put(self, entry: CachedAnswer) -> None:
@@ -116,8 +118,8 @@ class RedisAnswerStore:
         ttl_ms = int((entry.expires_at - now) * 1000)
         if ttl_ms <= 0 or size * LARGEST_SHARE > self._max_bytes:
             return
-        pinned, cost_nano = int(entry.kind is EntryKind.PINNED), nano_usd(entry.cost_usd)
-        facts = [ttl_ms, entry.expires_at, now, pinned, cost_nano, size, self._max_bytes, secrets.token_hex(8)]
+        last, cost_nano = goes_last(entry.kind), nano_usd(entry.cost_usd)
+        facts = [ttl_ms, entry.expires_at, now, last, cost_nano, size, self._max_bytes, secrets.token_hex(8)]
         self._serve(lambda: self._put(keys=[_PREFIX, entry.key], args=[*_CONSTANTS, value, *facts]))
 
     def add_hits(self, hits: Mapping[bytes, Hits]) -> None:
@@ -147,7 +149,7 @@ class RedisAnswerStore:
                     hits, saved_nano, size = (int(fact or 0) for fact in facts)
                     yield StoredAnswer(entry, Hits(hits, Decimal(saved_nano) / NANO), size)
                 elif value is not None:
-                    self._order(partial(self._remove_now, [key]))
+                    self._order(partial(self._set_aside, key, value))
 
     def remove(self, keys: Collection[bytes]) -> int:
         """Remove entries from the server's memory. Returns how many there were. Raises `AnswerStoreError`."""
@@ -218,6 +220,12 @@ class RedisAnswerStore:
         found = pipeline.execute()
         return list(zip(keys, found[::2], found[1::2], strict=True))
 
+    def _set_aside(self, key: bytes, value: object) -> None:
+        if is_torn(key, value):
+            self._remove_now([key])
+        else:
+            self._warn(f"The answer cache at {self._place} {OTHER_RELEASE}")
+
     def _remove_now(self, keys: list[bytes]) -> int:
         parts = [keys[start : start + _AT_ONCE] for start in range(0, len(keys), _AT_ONCE)]
         return sum(int(self._remove(keys=[_PREFIX, *part], args=_CONSTANTS)) for part in parts)
@@ -237,12 +245,16 @@ class RedisAnswerStore:
             if not isinstance(error, redis.ResponseError):  # a refusal comes at once, and says nothing against the next call
                 self._failures += 1
                 self._paused_until_s = time.monotonic() + (_PAUSE_S if self._failures >= _FAILURES else _BREATH_S)
-            if now - self._said_s >= _SAY_AGAIN_S:
-                self._said_s = now
-                _log.warning("The answer cache at %s fails (%s). Questions are answered without it.", self._place, error)
+            self._warn(f"The answer cache at {self._place} fails ({error}). Questions are answered without it.")
             return None
         self._failures, self._paused_until_s = 0, 0.0
         return done
+
+    def _warn(self, what: str) -> None:
+        now = time.monotonic()
+        if now - self._said_s >= _SAY_AGAIN_S:
+            self._said_s = now
+            _log.warning("%s", what)
 
     def _order(self, action: Callable[[], _T]) -> _T:
         try:

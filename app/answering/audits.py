@@ -19,10 +19,11 @@ from typing import Final, Protocol
 
 from app.answers.answers import Answered, Draft
 from app.answers.events import Decision, Event
-from app.caching.cache import AnswerCodec, Doubtful, Hit
+from app.caching.cache import Doubtful, Hit
 from app.caching.entries import CachedAnswer
 from app.caching.rules.calibration import Calibration
 from app.caching.rules.decisions import Standing
+from app.caching.rulings import AnswerCodec
 from app.costs.budgets import Restraint
 from app.costs.ledger import Spender, Surface
 from app.costs.receipts import NaivePrompt, Stage, Till

@@ -18,6 +18,7 @@ from app.api.gate import AskGate, SafeHeaders
 from app.api.open_answers import OpenAnswers
 from app.api.quick import QuickAnswers
 from app.api.readiness import Readiness
+from app.caching.reviews import Marked
 from app.costs.reports import LedgerReader
 from app.jobs.status import Status, StatusShape, status_shape
 
@@ -44,7 +45,7 @@ def create_application(
     read_status: Callable[[], Status],
     callers: Callers,
     open_ledger: Callable[[], AbstractContextManager[LedgerReader]],
-    mark_wrong: Callable[[str], int],
+    mark_wrong: Callable[[str], Marked],
     slots: int,
     queue: int,
 ) -> FastAPI:

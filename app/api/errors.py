@@ -121,6 +121,7 @@ PROBLEMS: Final[Mapping[type[Exception], Row]] = {
     indexing.IndexingError: _UNREACHABLE,
     indexing.SourceError: _UNREACHABLE,
     indexing.ParsingError: _UNREACHABLE,
+    indexing.LanguageError: _UNREACHABLE,
     indexing.LabelError: Row(HTTPStatus.UNPROCESSABLE_ENTITY, "label", "This is not an access label"),
     indexing.EmbeddingError: Row(
         HTTPStatus.SERVICE_UNAVAILABLE, "model", "The embedding model failed", f"The question was not embedded. {_OPERATOR}", 30

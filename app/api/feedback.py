@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from app.api.callers import Callers
 from app.api.errors import problem_responses
+from app.caching.reviews import Marked
 from app.costs.reports import LedgerReader, Verdict
 from app.costs.shapes import FeedbackRequest, FeedbackShape
 
@@ -20,7 +21,7 @@ _log = structlog.get_logger("farthing.api")
 
 
 def feedback_router(
-    open_ledger: Callable[[], AbstractContextManager[LedgerReader]], mark_wrong: Callable[[str], int], callers: Callers
+    open_ledger: Callable[[], AbstractContextManager[LedgerReader]], mark_wrong: Callable[[str], Marked], callers: Callers
 ) -> APIRouter:
     """The route, over a ledger and the answer cache.
 
@@ -33,12 +34,12 @@ def feedback_router(
 
     @router.post(FEEDBACK_PATH, responses=_PROBLEMS)
     def feedback(body: FeedbackRequest, request: Request) -> FeedbackShape:
-        """Say whether an answer was right. The last verdict on an answer counts; a wrong one is not given again."""
+        """Say whether an answer was right. The last verdict counts; a wrong answer is not given again, unless it is pinned."""
         person = callers.spender(request).person
         with open_ledger() as ledger:
             ledger.add_feedback(body.id, body.verdict, person, (body.comment or "").strip() or None)
-        dropped = mark_wrong(body.id) if body.verdict is Verdict.WRONG else 0
-        _log.info("feedback", id=body.id, verdict=body.verdict.value, dropped=dropped)
+        marked = mark_wrong(body.id) if body.verdict is Verdict.WRONG else Marked(0, pinned=False)
+        _log.info("feedback", id=body.id, verdict=body.verdict.value, dropped=marked.wordings, pinned=marked.pinned)
         return FeedbackShape(id=body.id, verdict=body.verdict)
 
     return router

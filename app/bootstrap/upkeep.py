@@ -14,12 +14,14 @@ from app.errors import CommandError
 from app.settings import Settings
 from indexing.files import write_durably
 from indexing.generations import Generations
+from indexing.language import language
 from indexing.planning import Progress
 
 if TYPE_CHECKING:  # a run that changes nothing must not wait for them
     from app.answering.service import AnswerService
     from app.caching.learning import Learned
     from app.caching.renewal import LostAnswer, Refreshed, Renewal
+    from app.caching.reviews import Marked
     from app.caching.rules.decisions import Standing
     from retrieval.leasing import OpenGeneration
 
@@ -79,8 +81,8 @@ def open_answers(settings: Settings) -> Iterator[TendedStore]:
         yield store
 
 
-def mark_wrong(settings: Settings, answer_id: str) -> int:
-    """Erase an answer that a person called wrong from the cache, and keep it out; under how many wordings it was kept.
+def mark_wrong(settings: Settings, answer_id: str) -> "Marked":
+    """Erase an answer that somebody called wrong from the cache, and keep it out, unless it is pinned.
 
     Raises:
         HomeError: The home cannot be used safely.
@@ -89,9 +91,9 @@ def mark_wrong(settings: Settings, answer_id: str) -> int:
     from app.caching import reviews
 
     if not settings.cache.enabled:
-        return 0
+        return reviews.Marked(0, pinned=False)
     with open_answers(settings) as store:
-        return reviews.mark_wrong(store, answer_id, time.time() + settings.cache.ttl_s)
+        return reviews.mark_wrong(store, answer_id, time.time() + settings.cache.ttl_s, language(settings.language))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,9 @@ from app.caching.rules.calibration import Calibration
 from app.caching.rules.decisions import HitDecision, Judgement, judge
 from app.caching.rules.keys import CacheKeys
 from app.caching.rules.validity import digest_documents, remember_passages
+from app.caching.rulings import PINNED_S, AnswerCodec, read
 from app.caching.store import AnswerStore, Mark
-from app.caching.validation import same_versions, why_outdated
+from app.caching.validation import made_by, same_versions, why_outdated
 from app.costs.receipts import Receipt, ReceiptLine, Stage
 from app.costs.rungs import Rung
 from indexing.errors import IndexingError
@@ -35,9 +36,6 @@ _PROPOSALS: Final = 8
 """Of the nearest questions, so many with different answers are looked at."""
 
 _WHOLLY_GROUNDED: Final = 1.0
-
-PINNED_S: Final = 10 * 365 * 86_400.0
-"""How long a pinned answer is kept: until what it cites changes, as far as anybody can tell."""
 
 LOOK_EVERY_S: Final = 0.05
 """How long an answer may still be given after another process has removed or marked it."""
@@ -105,19 +103,6 @@ class Made:
     generation: OpenGeneration
 
 
-class AnswerCodec(Protocol):
-    """Writes answers as the bytes that HTTP sends, and reads them back."""
-
-    def encode(self, answer: Answer) -> bytes:
-        """The bytes of an answer."""
-
-    def decode(self, body: bytes) -> Answer:
-        """The answer that bytes hold."""
-
-    def parts(self, body: bytes, question: str) -> tuple[bytes, ...]:
-        """The bytes of a kept answer, to another wording of its question, cut where the milliseconds of giving it belong."""
-
-
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
     """What the settings say of the cache.
@@ -175,14 +160,17 @@ class AnswerCache:
             generation: That generation, to check entries of earlier ones against; without it they are passed over, and nothing
                 here waits.
         """
-        exact = self._usable(keys.exact, keys, serving, generation)
-        if exact:
-            return Hit(exact, HitKind.EXACT, _ASKED_BEFORE)
+        ruling = self._ruling(keys)
+        if ruling and (ruling.kind is EntryKind.WRONG or (generation is None and ruling.generation != serving)):
+            return None
+        for key in (keys.ruling, keys.exact) if ruling else (keys.exact,):
+            if exact := self._usable(key, keys, serving, generation):
+                return Hit(exact, HitKind.EXACT, _ASKED_BEFORE)
         self._questions.refresh(wait=generation is not None)
-        for key in self._questions.same_words(keys.tenant, keys.same_words):
-            entry = None if key == keys.exact else self._usable(key, keys, serving, generation)
-            if entry:
-                return Hit(entry, HitKind.SAME_WORDS, _ASKED_OTHERWISE)
+        for words in (keys.ruling_words, keys.same_words):
+            for key in self._questions.same_words(keys.tenant, words):
+                if key not in {keys.ruling, keys.exact} and (entry := self._usable(key, keys, serving, generation)):
+                    return Hit(entry, HitKind.SAME_WORDS, _ASKED_OTHERWISE)
         return None
 
     def propose(
@@ -193,12 +181,12 @@ class AnswerCache:
         Returns:
             A hit that the evidence proves; else the likeliest one that a model must verify; else nothing.
         """
-        if keys.query.background or evidence.query != keys.query:
+        if keys.query.background or evidence.query != keys.query or self._questions.has_ruling(keys.ruling):
             return None
         settings, calibration = self._settings, self._calibration()
         doubtful: list[tuple[Judgement, CachedAnswer, Answered]] = []
         for entry in self._near(keys, vector, evidence):
-            answer = self._codec.decode(entry.body)
+            answer = read(self._codec, entry)
             if not isinstance(answer, Answered):
                 continue
             proposal = Proposal(Query(entry.question), _cited(entry, answer))
@@ -224,26 +212,29 @@ class AnswerCache:
             entry = self._entry(keys, made)
         except SearchError:  # the cited pages cannot be read just now: the answer is given, and not kept
             return
-        self._put(entry)
+        self._put(entry, keys)
 
     def pin(self, keys: CacheKeys, made: Made) -> None:
         """Keep what a person has reviewed, in place of whatever there is."""
-        self._store.put(replace(self._entry(keys, made), kind=EntryKind.PINNED, expires_at=self._clock_s() + PINNED_S))
+        entry = replace(self._entry(keys, made), key=keys.ruling, same_words_key=keys.ruling_words)
+        self._store.put(replace(entry, kind=EntryKind.PINNED, expires_at=self._clock_s() + PINNED_S))
 
     def keep_again(self, keys: CacheKeys, hit: Hit, evidence: Evidence, vector: NDArray[np.float32]) -> None:
         """Keep a verified hit under its new wording too, for whoever asks in that next. It is proposed for no third one."""
-        self._put(
-            replace(
-                hit.entry,
-                key=keys.exact,
-                same_words_key=keys.same_words,
-                question=keys.query.text,
-                kind=EntryKind.ANSWER,
-                passages=remember_passages(evidence.passages),
-                proposable=False,
-                vector=vector.astype("<f4").tobytes(),
-            )
+        kept = replace(
+            hit.entry,
+            key=keys.exact,
+            same_words_key=keys.same_words,
+            question=keys.query.text,
+            kind=EntryKind.ANSWER,
+            passages=remember_passages(evidence.passages),
+            proposable=False,
+            prompt_version=keys.versions.prompt,
+            profile_version=keys.versions.profile,
+            policy_version=keys.versions.policy,
+            vector=vector.astype("<f4").tobytes(),
         )
+        self._put(kept, keys)
 
     def known(self) -> Mark | None:
         """How far the changes of the store are known, looked up every 50 ms; `None` while that is not sure. Never waits long."""
@@ -256,7 +247,7 @@ class AnswerCache:
 
     def warm_up(self) -> None:
         """Open the store, and learn which questions it has."""
-        self._questions.refresh()
+        self._known = self._questions.refresh()
 
     def answer(self, entry: CachedAnswer) -> Answer:
         """The answer that an entry holds."""
@@ -296,9 +287,14 @@ class AnswerCache:
             body=self._codec.encode(_as_kept(answer)),
         )
 
-    def _put(self, entry: CachedAnswer) -> None:
-        known = self._store.get(entry.key)
-        if known is None or known.kind not in {EntryKind.PINNED, EntryKind.WRONG}:
+    def _ruling(self, keys: CacheKeys) -> CachedAnswer | None:
+        """What a person decided about a question. The store is asked only where it is not known that nobody did."""
+        if self._known and self.known() and not self._questions.has_ruling(keys.ruling):
+            return None
+        return self._store.get(keys.ruling)
+
+    def _put(self, entry: CachedAnswer, keys: CacheKeys) -> None:
+        if self._store.get(keys.ruling) is None:
             self._write(entry)
 
     def _write(self, entry: CachedAnswer) -> None:
@@ -325,27 +321,28 @@ class AnswerCache:
             return None
         if entry.labels != keys.labels:
             return self._shared(entry, keys, generation) if generation else None
-        if entry.generation == serving:
+        if entry.generation != serving:
+            if generation is None or why_outdated(entry, generation):
+                return None
+            if self._store.get(key) != entry:
+                return None  # meanwhile somebody removed it, or marked it as wrong
+            entry = replace(entry, generation=serving)
+            self._write(entry)
+        if made_by(entry) == keys.versions:
             return entry
-        if generation is None or why_outdated(entry, generation):
-            return None
-        carried = replace(entry, generation=serving)
-        if self._store.get(key) != entry:
-            return None  # meanwhile somebody removed it, or marked it as wrong
-        self._write(carried)
-        return carried
+        answer = read(self._codec, entry)  # perhaps another release pinned it: it is given in this one's form
+        return replace(entry, body=self._codec.encode(answer)) if answer else None
 
     def _shared(self, entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneration) -> CachedAnswer | None:
         """An answer that was made for other rights, if this reader's rights make no difference to it; kept for them too."""
-        own = self._store.get(keys.exact)
-        if entry.kind is not EntryKind.ANSWER or (own and own.kind is EntryKind.WRONG):
+        if entry.kind is not EntryKind.ANSWER:
             return None
         shared = replace(entry, key=keys.exact, labels=keys.labels, generation=generation.id, proposable=False)
         if why_outdated(shared, generation, shared=True):
             return None
         if self._store.get(entry.key) != entry:
             return None  # as above
-        self._put(shared)
+        self._put(shared, keys)
         return shared
 
     def _documents(self, made: Made, keys: CacheKeys) -> tuple[CitedDocument, ...]:

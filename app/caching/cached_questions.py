@@ -66,6 +66,10 @@ class CachedQuestions:
         finally:
             self._lock.release()
 
+    def has_ruling(self, key: bytes) -> bool:
+        """Whether a person decided something that is kept under a key. Never waits."""
+        return key in self._rulings
+
     def same_words(self, tenant: str, same_words_key: bytes) -> tuple[bytes, ...]:
         """The keys of the tenant's questions with the same words, in no order."""
         with self._lock:
@@ -95,6 +99,8 @@ class CachedQuestions:
             self._forget_all()
         for key, entry in changes.entries.items():
             self._forget(key)
+            if entry is not None and entry.kind.is_ruling:
+                self._rulings.add(key)
             if entry is not None and entry.kind is not EntryKind.WRONG:
                 self._add(entry)
         if changes.anew or changes.mark:  # else nothing can be known just now, and what was known is read on from there
@@ -110,6 +116,7 @@ class CachedQuestions:
         self._by_words: defaultdict[tuple[str, bytes], set[bytes]] = defaultdict(set)
         self._places: dict[bytes, tuple[tuple[str, int], int, tuple[str, bytes]]] = {}
         self._cited: dict[bytes, frozenset[str]] = {}
+        self._rulings: set[bytes] = set()
 
     def _add(self, entry: CachedAnswer) -> None:
         vector = entry.question_vector if entry.proposable and entry.kind in _PROPOSED else _NO_VECTOR
@@ -126,6 +133,7 @@ class CachedQuestions:
 
     def _forget(self, key: bytes) -> None:
         """Take a question out; the last row moves to its place."""
+        self._rulings.discard(key)
         place = self._places.pop(key, None)
         if place is None:
             return

@@ -24,18 +24,29 @@ _SUMMED_FROM: Final = 8
 """Where the part begins that the checksum covers."""
 
 _FORM: Final = b"FAC1"
+_MARK: Final = b"FAC"
+"""Every release's form begins with this, a digit, and the checksum."""
 
 
 class EntryKind(StrEnum):
     """What a cached answer is: answered, abstained, reviewed by a person and pinned to the question, or marked as wrong by one.
 
-    What was marked as wrong is given to nobody; it stands in the place of the answer, so that no other takes it.
+    The last two are rulings: what a person decided about a question stands whatever answers are made by. What was marked as
+    wrong is given to nobody; it stands in the place of the answer, so that no other takes it.
     """
 
     ANSWER = "answer"
     ABSTENTION = "abstention"
     PINNED = "pinned"
     WRONG = "wrong"
+
+    @property
+    def is_ruling(self) -> bool:
+        """Whether a person decided it."""
+        return self in _RULINGS
+
+
+_RULINGS: Final = frozenset({EntryKind.PINNED, EntryKind.WRONG})
 
 
 @with_config(ConfigDict(extra="forbid", strict=True))
@@ -100,9 +111,9 @@ _NAMES: Final = tuple(fact.name for fact in fields(AnswerFacts))
 class CachedAnswer(AnswerFacts):
     """An answer that may be given again.
 
-    `key` finds the same question of the same tenant and labels under the same prompt, profile and policy; `same_words_key` the
-    same words in another order or form, with any labels; both have `KEY_BYTES` bytes. `vector` is the question's: float32,
-    little-endian, length 1. `body` is what HTTP sends, as JSON.
+    `key` finds the same question of the same tenant and labels under the same prompt, profile and policy, and a ruling under any;
+    `same_words_key` the same words in another order or form, with any labels; both have `KEY_BYTES` bytes. `vector` is the
+    question's: float32, little-endian, length 1. `body` is what HTTP sends, as JSON.
     """
 
     key: bytes
@@ -136,7 +147,7 @@ def encode_entry(entry: CachedAnswer) -> bytes:
 
 
 def decode_entry(key: bytes, stored: object) -> CachedAnswer | None:
-    """Read an entry back; `None` where the bytes are torn, of another version, or another key's.
+    """Read an entry back; `None` where the bytes are torn, of another release's form, or another key's.
 
     Args:
         key: What the bytes were found under.
@@ -158,3 +169,14 @@ def decode_entry(key: bytes, stored: object) -> CachedAnswer | None:
     vector, body = stored[vector_at:body_at], stored[body_at:]
     named: dict[str, Any] = {name: getattr(facts, name) for name in _NAMES}
     return CachedAnswer(key=key, same_words_key=same_words_key, vector=vector, body=body, **named)
+
+
+def is_torn(key: bytes, stored: object) -> bool:
+    """Whether bytes that cannot be read are worth nothing to any release: no entry, or not a whole one.
+
+    What is whole is another release's, and perhaps what a person decided: it is left alone.
+    """
+    if type(stored) is not bytes or not stored.startswith(_MARK):
+        return True
+    checksum = zlib.crc32(memoryview(stored)[_SUMMED_FROM:], zlib.crc32(key))
+    return stored[len(_FORM) : _SUMMED_FROM] != checksum.to_bytes(4, "little")

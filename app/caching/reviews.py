@@ -2,51 +2,65 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.answers.answers import Answered, Citation, Draft, DraftSentence
-from app.caching.cache import PINNED_S, AnswerCodec
 from app.caching.entries import CachedAnswer, EntryKind
 from app.caching.errors import ReviewError
 from app.caching.rules.keys import CacheKeys
+from app.caching.rulings import PINNED_S, UNREADABLE, AnswerCodec, as_ruling, read
 from app.caching.store import TendedStore
 from app.caching.validation import same_versions, why_outdated
 from indexing.documents import Chunk
+from indexing.language import Language
 from retrieval.leasing import OpenGeneration
 from retrieval.passages import ContextUnit, Passage
 
 _MARK: Final = re.compile(r"\[(\d{1,4})\]")
 
 
-def mark_wrong(store: TendedStore, answer_id: str, until_s: float) -> int:
-    """Erase an answer that a person called wrong, under every wording that it is kept for, and leave a mark in its place.
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Under how many wordings an answer that was called wrong is not given any more, and whether it is pinned, and given on."""
+
+    wordings: int
+    pinned: bool
+
+
+def mark_wrong(store: TendedStore, answer_id: str, until_s: float, language: Language) -> Marked:
+    """Erase an answer that somebody called wrong, under every wording that it is kept for, and leave a mark in its place.
 
     The mark keeps any answer to that wording out of the cache until the cited pages change, or until its time is over: what was
-    wrong once may well come out wrong again. That there was no answer is only forgotten: the next one may be right.
+    wrong once may well come out wrong again. That there was no answer is only forgotten: the next one may be right. What a person
+    has reviewed and pinned stays: whoever may pin changes it, and nobody else.
 
     Args:
         store: Where it is kept.
         answer_id: The answer's.
         until_s: How long the mark stands at most, in seconds since 1970.
-
-    Returns:
-        Under how many wordings it was kept.
+        language: That of the questions.
 
     Raises:
         AnswerStoreError: The store cannot be read or written.
     """
     marked = 0
-    while entries := [one for one in _with_id(store, answer_id) if one.kind is not EntryKind.WRONG]:  # it may be kept once more
+    while entries := [one for one in _with_id(store, answer_id) if not one.kind.is_ruling]:  # it may be kept once more
         store.remove([entry.key for entry in entries])
-        for entry in entries:
-            if entry.kind is not EntryKind.ABSTENTION:
-                store.put(replace(entry, kind=EntryKind.WRONG, body=b"", proposable=False, expires_at=until_s))
+        answers = [_emptied(one) for one in entries if one.kind is EntryKind.ANSWER]
+        _rule(store, [as_ruling(one, EntryKind.WRONG, until_s, language) for one in answers], language)
         marked += len(entries)
-    return marked
+    return Marked(marked, any(one.kind is EntryKind.PINNED for one in _with_id(store, answer_id)))
 
 
-def pin(store: TendedStore, entries: Sequence[CachedAnswer], codec: AnswerCodec, text: str | None, now_s: float) -> None:
+def pin(
+    store: TendedStore,
+    entries: Sequence[CachedAnswer],
+    codec: AnswerCodec,
+    text: str | None,
+    now_s: float,
+    language: Language,
+) -> None:
     """Give answers that are kept from now on until their pages change, in the words of whoever has reviewed them.
 
     Args:
@@ -55,15 +69,17 @@ def pin(store: TendedStore, entries: Sequence[CachedAnswer], codec: AnswerCodec,
         codec: Reads and writes them.
         text: What is said in place of their own words, with marks `[n]` that point to their citations; `None` leaves the words.
         now_s: Seconds since 1970.
+        language: That of the questions.
 
     Raises:
         ReviewError: There is nothing to pin, or the text has no mark, or one that points nowhere.
+        AnswerStoreError: The store cannot be read or written.
     """
     if not entries:
         raise ReviewError("The cache has no such answer. Ask the question first, or give --answer a file with citations.")
     pinned = []
     for entry in entries:
-        answer = codec.decode(entry.body) if entry.body else None
+        answer = read(codec, entry)
         if not isinstance(answer, Answered):
             raise ReviewError(f"What is kept for {entry.question!r} is no answer. Give --answer a file with citations.")
         units = entry.units
@@ -72,12 +88,35 @@ def pin(store: TendedStore, entries: Sequence[CachedAnswer], codec: AnswerCodec,
             units = tuple(units[number - 1] for number in numbers)
             cited = [replace(answer.citations[number - 1], n=n) for n, number in enumerate(numbers, start=1)]
             answer = replace(answer, text=_renumbered(text, numbers), citations=tuple(cited), groundedness=1.0)
-        body = codec.encode(answer)
-        pinned.append(
-            replace(entry, kind=EntryKind.PINNED, units=units, body=body, groundedness=1.0, expires_at=now_s + PINNED_S)
-        )
-    for entry in pinned:
-        store.put(entry)
+        reviewed = replace(entry, units=units, body=codec.encode(answer), groundedness=1.0)
+        pinned.append(as_ruling(reviewed, EntryKind.PINNED, now_s + PINNED_S, language))
+    _rule(store, pinned, language)
+
+
+def make_way(store: TendedStore, rulings: Sequence[CachedAnswer], language: Language) -> None:
+    """Remove the answers, whatever they were made by, in whose place something else was put; it inherits their hits.
+
+    Raises:
+        AnswerStoreError: The store cannot be read or written.
+    """
+    decided = {ruling.key for ruling in rulings}
+    overruled = [
+        (one.entry.key, ruled, one.hits)
+        for one in store.entries()
+        if not one.entry.kind.is_ruling and (ruled := as_ruling(one.entry, one.entry.kind, 0.0, language).key) in decided
+    ]
+    for _, ruled, hits in overruled:
+        store.add_hits({ruled: hits})
+    store.remove([key for key, _, _ in overruled])
+
+
+def _rule(store: TendedStore, rulings: Sequence[CachedAnswer], language: Language) -> None:
+    """Put what a person decided in the place of what was answered. A mark takes nothing away from what is pinned."""
+    for ruling in rulings:
+        known = store.get(ruling.key) if ruling.kind is EntryKind.WRONG else None
+        if known is None or known.kind is not EntryKind.PINNED:
+            store.put(ruling)
+    make_way(store, rulings, language)
 
 
 def draft_from(
@@ -114,13 +153,14 @@ def draft_from(
     return Draft(tuple(sentences))
 
 
-def why_withheld(entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneration) -> str | None:
+def why_withheld(entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneration, codec: AnswerCodec) -> str | None:
     """Why an entry would not be given now, in words; `None` when it would.
 
     Args:
         entry: The cached answer.
         keys: Those of its question and its reader, as they are now.
         generation: The one that serves.
+        codec: Reads it.
 
     Raises:
         SearchError: The index engine failed.
@@ -129,7 +169,13 @@ def why_withheld(entry: CachedAnswer, keys: CacheKeys, generation: OpenGeneratio
         return "a person marked the answer as wrong"
     if not same_versions(entry, keys):
         return "it was made with other prompts, models, settings or another profile"
+    if read(codec, entry) is None:
+        return f"it {UNREADABLE}"
     return None if entry.generation == generation.id else why_outdated(entry, generation)
+
+
+def _emptied(entry: CachedAnswer) -> CachedAnswer:
+    return replace(entry, body=b"", proposable=False)
 
 
 def _with_id(store: TendedStore, answer_id: str) -> Iterator[CachedAnswer]:

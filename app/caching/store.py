@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Protocol
 
-from app.caching.entries import CachedAnswer
+from app.caching.entries import CachedAnswer, EntryKind
 
 CHANGES_AT_ONCE: Final = 1_000
 """How many changes one call tells, at most."""
@@ -24,7 +24,15 @@ HIT_WORTH_NANO: Final = 1_000
 """What a hit is worth besides the dollars that it saved, in billionths: time. It orders what cost nothing, or an unknown sum."""
 
 PINNED_WORTH: Final = 1e300
-"""Pinned answers go last."""
+"""What a person decided goes last: a mark before what is pinned, so that nobody makes pins go by calling answers wrong."""
+
+LEAST_RULED_WORTH: Final = PINNED_WORTH / 2
+"""What goes last is worth so much at least."""
+
+OTHER_RELEASE: Final = (
+    "holds an entry that was written by another release, in a form that this one cannot read. It is left alone, and not given. "
+    "`farthing cache clear` removes it with everything else."
+)
 
 NANO: Final = 10**9
 """Stores count dollars in whole billionths."""
@@ -94,6 +102,8 @@ class AnswerStore(Protocol):
     def get(self, key: bytes) -> CachedAnswer | None:
         """The entry of an exact key; `None` when there is none, it has expired, or it is not whole (it is then removed).
 
+        What is whole and in a form of another release is passed over and left alone, with a word in the log.
+
         Quick enough for an event loop: microseconds on a disk, one round trip on a server.
         """
 
@@ -115,7 +125,7 @@ class AnswerStoreAdmin(Protocol):
     """The same store, for looking after it."""
 
     def entries(self) -> Iterator[StoredAnswer]:
-        """Every whole entry, in no order. Those that are not whole are removed on the way.
+        """Every whole entry, in no order. Those that are not whole are removed on the way, and other releases' left alone.
 
         Raises:
             AnswerStoreError: The store cannot be read.
@@ -159,13 +169,18 @@ class FlightLeases(Protocol):
         """Give back a key that this object claimed; nothing happens when somebody else has it by now."""
 
 
-def worth_per_byte(*, pinned: bool, cost_nano: int, saved_nano: int, hits: int, stored_bytes: int) -> float:
+def goes_last(kind: EntryKind) -> int:
+    """The place of a kind among those that have to make room last, counted from the end; 0 for those that need not."""
+    return {EntryKind.PINNED: 1, EntryKind.WRONG: 2}.get(kind, 0)
+
+
+def worth_per_byte(*, last: int, cost_nano: int, saved_nano: int, hits: int, stored_bytes: int) -> float:
     """What keeping an entry is worth for the room it takes; a store adds its clock to it, and evicts the least.
 
     The clock is the worth of the entry that was last evicted, so that what is no longer asked for is overtaken by what comes.
 
     Args:
-        pinned: Whether a person pinned it.
+        last: As `goes_last`.
         cost_nano: What making it cost, in billionths of a dollar.
         saved_nano: What its hits saved, likewise.
         hits: How many they were.
@@ -175,7 +190,7 @@ def worth_per_byte(*, pinned: bool, cost_nano: int, saved_nano: int, hits: int, 
         GreedyDual-Size with frequency: L. Cherkasova, "Improving WWW Proxies Performance with Greedy-Dual-Size-Frequency Caching
         Policy", HP Laboratories report HPL-98-69R1, 1998.
     """
-    return PINNED_WORTH if pinned else (cost_nano + saved_nano + HIT_WORTH_NANO * (hits + 1)) / stored_bytes
+    return PINNED_WORTH / last if last else (cost_nano + saved_nano + HIT_WORTH_NANO * (hits + 1)) / stored_bytes
 
 
 def nano_usd(amount: Decimal | None) -> int:

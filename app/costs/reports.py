@@ -156,6 +156,9 @@ class LedgerReader(Protocol):
             LedgerError: It cannot be written.
         """
 
+    def last_verdict(self, answer_id: str) -> Verdict | None:
+        """What was said last of an answer; `None` where nobody said anything. Raises `LedgerError` when it cannot be read."""
+
 
 def add_hits_to(rows: Iterable[Summary], hits: Mapping[str | None, HitSum]) -> list[Summary]:
     """Count the hits of each group, by name, into its row. A group of nothing but hits gets a row of its own."""

@@ -1,7 +1,7 @@
 """Groundedness, counted: each sentence of an answer against the units that it cites, without any model.
 
-`indexing.language` turns a text into words and facts, `evidence` into what can be compared, `facts` and `wording` look for what disagrees,
-and `checks` decides.
+`indexing.language` turns a text into words and facts, `evidence` into what can be compared, `facts` and `wording` look for what
+disagrees, and `checks` decides.
 """
 
 from app.grounding.checks import Check, Support, check_sentence

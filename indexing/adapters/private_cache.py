@@ -156,6 +156,13 @@ class PrivateCache(Generic[_C]):
         """Why an action has just come to nothing, as a message."""
         return self._problem or f"The {self._name} in {self._directory} cannot be used just now; the log says why. Try again."
 
+    def warn(self, what: str) -> None:
+        """Log what the cache is or holds, as what follows its place in a sentence; the same once a minute at most."""
+        now = time.monotonic()
+        if now - self._said.get(what, -_SAY_AGAIN_S) >= _SAY_AGAIN_S:
+            self._said[what] = now
+            _log.warning("The %s in %s %s", self._name, self._directory, what)
+
     def close(self) -> None:
         """Close the database's connections of this thread."""
         with self._lock:
@@ -202,10 +209,10 @@ class PrivateCache(Generic[_C]):
         """Say what went wrong, and begin anew where the database is not ours or not whole."""
         code = _primary_code(error)
         if isinstance(error, diskcache.Timeout):
-            self._warn("is busy; this time it is not used.")
+            self.warn("is busy; this time it is not used.")
         elif code in _PASSING:
             self._close_connection()
-            self._warn(f"cannot be used just now ({error}). Check that the disk is not full. {self._consequence}")
+            self.warn(f"cannot be used just now ({error}). Check that the disk is not full. {self._consequence}")
         elif isinstance(error, OSError) or (isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR):
             # Read-only or unreadable: the rows may be sound, so they stay.
             self._give_up(f"cannot be used ({error}). Check the disk and its permissions, or remove that directory.")
@@ -236,12 +243,6 @@ class PrivateCache(Generic[_C]):
         with self._lock:
             self._problem = f"The {self._name} in {self._directory} {why}"
         _log.warning("%s %s", self._problem, self._consequence)
-
-    def _warn(self, what: str) -> None:
-        now = time.monotonic()
-        if now - self._said.get(what, -_SAY_AGAIN_S) >= _SAY_AGAIN_S:
-            self._said[what] = now
-            _log.warning("The %s in %s %s", self._name, self._directory, what)
 
 
 def open_diskcache(kind: type[_C], directory: str, max_bytes: int, timeout_s: float, settings: Mapping[str, object]) -> _C:

@@ -42,6 +42,13 @@ _HUNDRED: Final = 100
 _MONTHS_IN_A_YEAR: Final = 12
 _UNSAID: Final = "?"
 _NEVER: Final = r"(?!)"
+_PARTS: Final[Mapping[str, tuple[str | None, str, str | None]]] = {
+    "mdy": ("my", "mm", "md"),
+    "dmy": ("dy", "dm", "dd"),
+    "monthyear": ("yy", "ym", None),
+    "month": (None, "month", None),
+}
+"""The groups of a date in words: year, month and day."""
 
 _HALF: Final = r"[apAP])\.?[mM]\b\.?"
 _CODE: Final = (
@@ -94,7 +101,7 @@ class QuantityReader:
         return (form for form, name in self.units.items() if name == unit)
 
     def unit_near(self, tokens: Sequence[Token], at: int, reach: int) -> str | None:
-        """The unit of a number, where it stands behind it with up to `reach` words between ("3 full weeks"); `None` without one."""
+        """The unit of a number, with up to `reach` words between ("3 full weeks"); `None` without one."""
         if tokens[at].unit is not None:
             return tokens[at].unit
         for token in tokens[at + 1 : at + 2 + reach]:
@@ -162,14 +169,9 @@ class QuantityReader:
                 readings = [(month, day) for month, day in pairs if 1 <= int(month) <= _MONTHS_IN_A_YEAR]
                 dates = dict.fromkeys(_date(year, int(month), day) for month, day in readings)
                 return "|".join(dates) or f"{year}-{first}/{second}-{_UNSAID}"
-            case "mdy":
-                return _date(match["my"], self._month(match["mm"]), match["md"])
-            case "dmy":
-                return _date(match["dy"], self._month(match["dm"]), match["dd"])
-            case "monthyear":
-                return _date(match["yy"], self._month(match["ym"]), None)
-            case _:
-                return _date(None, self._month(match["month"]), None)
+            case kind:
+                year, month, day = _PARTS[kind or "month"]
+                return _date(year and match[year], self._month(match[month]), day and match[day])
 
     def _month(self, name: str) -> int:
         return self._months[name.rsplit(maxsplit=1)[-1].rstrip(".").lower()]

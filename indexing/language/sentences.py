@@ -25,9 +25,9 @@ class SentenceReader:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Split a paragraph into sentences.
 
-        A line break that Markdown makes hard (two spaces, a backslash, `<br>`) ends a sentence too. Abbreviations, initials, decimal
-        points and stops inside words end none, and neither do those inside code, links, tags and comments. Nothing but white space
-        lies between two spans.
+        A line break that Markdown makes hard (two spaces, a backslash, `<br>`) ends a sentence too. Abbreviations, initials,
+        decimal points and stops inside words end none, and neither do those inside code, links, tags and comments. Nothing but
+        white space lies between two spans.
 
         Returns:
             `(start, end)` character offsets in reading order, without surrounding white space.

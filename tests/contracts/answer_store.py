@@ -158,7 +158,8 @@ class AnswerStoreContract:
         dear = [cached_answer(f"dear {n}", body=body, cost_usd=Decimal("0.01")) for n in range(5)]
         asked = [cached_answer(f"asked {n}", body=body) for n in range(5)]
         pinned = cached_answer("pinned", body=body, cost_usd=Decimal(0), kind=EntryKind.PINNED)
-        for entry in [*dear, *asked, pinned]:
+        wrong = cached_answer("wrong", body=b"", cost_usd=Decimal(0), kind=EntryKind.WRONG)
+        for entry in [*dear, *asked, pinned, wrong]:
             store.put(entry)
         store.add_hits({entry.key: Hits(100, Decimal("0.02")) for entry in asked})
         others = [cached_answer(f"other {n}", body=body) for n in range(300)]
@@ -166,11 +167,26 @@ class AnswerStoreContract:
             store.put(entry)
             assert store.usage().stored_bytes <= max_bytes
         kept = {stored.entry.question for stored in store.entries()}
-        assert {entry.question for entry in [*dear, *asked, pinned]} <= kept
+        assert {entry.question for entry in [*dear, *asked, pinned, wrong]} <= kept
         assert 20 < len(kept) < 100
         assert others[-1].question in kept
-        assert store.usage().evicted == 311 - len(kept)
+        assert store.usage().evicted == 312 - len(kept)
         assert store.usage().entries == len(kept)
+
+    def test_marks_make_room_before_what_is_pinned(self, room: Room) -> None:
+        store = room(max_bytes=200_000)
+        pinned = [cached_answer(f"pinned {n}", body=b"x" * 4000, kind=EntryKind.PINNED) for n in range(5)]
+        for entry in pinned:
+            store.put(entry)
+        for n in range(100):
+            store.put(cached_answer(f"wrong {n}", body=b"x" * 4000, kind=EntryKind.WRONG))
+        store.put(cached_answer("as ever", cost_usd=Decimal("0.01")))
+        kept = [stored.entry for stored in store.entries()]
+        assert {entry.question for entry in pinned} < {entry.question for entry in kept}
+        assert len(kept) < 100
+        for n in range(100):
+            store.put(cached_answer(f"other {n}", cost_usd=Decimal(n) / 10_000))
+        assert cached_answer("other 99").question in {stored.entry.question for stored in store.entries()}, "the clock goes on"
 
     def test_what_was_dear_once_is_overtaken_in_the_end(self, room: Room) -> None:
         store = room(max_bytes=200_000)

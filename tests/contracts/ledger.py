@@ -290,6 +290,8 @@ class LedgerContract:
         opened.reader.add_feedback("b", Verdict.RIGHT, None, None)
         opened.reader.add_feedback("c", Verdict.WRONG, None, None)
         opened.reader.add_feedback("f", Verdict.RIGHT, None, None)  # an abstention is no answer
+        last = [opened.reader.last_verdict(one) for one in ("a", "c", "d", "no such")]
+        assert last == [Verdict.RIGHT, Verdict.WRONG, None, None]
         whole = opened.whole()
         assert whole == Summary(
             name=None,

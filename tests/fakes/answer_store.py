@@ -17,6 +17,7 @@ from app.caching.store import (
     Mark,
     StoredAnswer,
     StoreUsage,
+    goes_last,
     nano_usd,
     worth_per_byte,
 )
@@ -59,7 +60,7 @@ class FakeAnswerStore:
             self._forget(key)
         while self._size() > self._max_bytes:
             least = min(self.shelf.worths, key=self.shelf.worths.__getitem__)
-            if self.shelf.stored[least].entry.kind is not EntryKind.PINNED:
+            if not self.shelf.stored[least].entry.kind.is_ruling:
                 self.shelf.clock = max(self.shelf.clock, self.shelf.worths[least])
             self.shelf.evicted += 1
             self._forget(least)
@@ -125,7 +126,7 @@ class FakeAnswerStore:
     def _weigh(self, key: bytes) -> None:
         stored = self.shelf.stored[key]
         self.shelf.worths[key] = self.shelf.clock + worth_per_byte(
-            pinned=stored.entry.kind is EntryKind.PINNED,
+            last=goes_last(stored.entry.kind),
             cost_nano=nano_usd(stored.entry.cost_usd),
             saved_nano=nano_usd(stored.hits.saved_usd),
             hits=stored.hits.count,

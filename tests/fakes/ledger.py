@@ -115,6 +115,9 @@ class FakeLedger:
             raise UnknownEntryError(f"The ledger has no answer {answer_id!r}.")
         self._verdicts[answer_id] = verdict
 
+    def last_verdict(self, answer_id: str) -> Verdict | None:
+        return self._verdicts.get(answer_id)
+
     def _hits_by(self, since: datetime, until: datetime, name: Callable[[HitGroup], str | None]) -> dict[str | None, HitSum]:
         sums: dict[str | None, HitSum] = defaultdict(HitSum)
         first, last = since.astimezone(UTC).date(), (until - timedelta(microseconds=1)).astimezone(UTC).date()

@@ -152,6 +152,13 @@ class SqlLedgerReader:
                 )
             )
 
+    def last_verdict(self, answer_id: str) -> Verdict | None:
+        """What was said last of an answer; `None` where nobody said anything. Raises `LedgerError` when it cannot be read."""
+        said = sa.select(FEEDBACK.c.verdict).join(ENTRIES, ENTRIES.c.number == FEEDBACK.c.entry_number)
+        with self._database.reading() as connection:
+            verdict = connection.execute(said.where(ENTRIES.c.id == answer_id).order_by(FEEDBACK.c.number.desc())).scalar()
+        return None if verdict is None else Verdict(verdict)
+
 
 def _sums(column: ColumnElement[Any], label: str) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     return sa.func.sum(column // _HALF).label(f"{label}_high"), sa.func.sum(column % _HALF).label(f"{label}_low")

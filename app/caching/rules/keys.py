@@ -2,12 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Final
 
 from app.access.callers import stored_scope
 from app.caching.rules.wording import exact_key, same_words_key
 from indexing.documents import AccessLabel, AccessScope
 from indexing.language import Language
 from retrieval.passages import Query
+
+_BETWEEN: Final = "\x1e"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,11 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class CacheKeys:
-    """The keys of one question for one reader: `exact` is his and of those with the same labels, `same_words` everybody's."""
+    """The keys of one question for one reader: `exact` is his and of those with the same labels, `same_words` everybody's.
+
+    `ruling` and `ruling_words` are the same without versions: what a person decided about a question is found whatever answers
+    are made by.
+    """
 
     query: Query
     tenant: str
@@ -29,6 +36,8 @@ class CacheKeys:
     versions: Versions
     exact: bytes
     same_words: bytes
+    ruling: bytes
+    ruling_words: bytes
 
     @property
     def scope(self) -> AccessScope:
@@ -39,23 +48,20 @@ class CacheKeys:
 def make_keys(query: Query, scope: AccessScope, versions: Versions, language: Language) -> CacheKeys:
     """The keys of a question that was resolved against its conversation."""
     labels = tuple(sorted(scope.labels))
-    for_all = hashlib.sha256("\x1e".join((scope.tenant, "", *_parts(versions))).encode())
-    for_whom = hashlib.sha256("\x1e".join((scope.tenant, *labels, "", *_parts(versions))).encode())
+    for_all, for_whom = (scope.tenant, ""), (scope.tenant, *labels, "")
+    made_by = (versions.prompt, versions.profile, versions.policy)
+    exact, same_words = exact_key(query, language), same_words_key(query, language)
     return CacheKeys(
         query,
         scope.tenant,
         labels,
         versions,
-        _key(for_whom, "exact", exact_key(query, language)),
-        _key(for_all, "same", same_words_key(query, language)),
+        exact=_key((*for_whom, *made_by), "exact", exact),
+        same_words=_key((*for_all, *made_by), "same", same_words),
+        ruling=_key(for_whom, "ruling", exact),
+        ruling_words=_key(for_all, "ruling", same_words),
     )
 
 
-def _parts(versions: Versions) -> tuple[str, str, str]:
-    return versions.prompt, versions.profile, versions.policy
-
-
-def _key(for_whom: "hashlib._Hash", kind: str, words: str) -> bytes:
-    digest = for_whom.copy()
-    digest.update(f"\x1d{kind}\x1d{words}".encode())
-    return digest.digest()
+def _key(for_whom: tuple[str, ...], kind: str, words: str) -> bytes:
+    return hashlib.sha256(f"{_BETWEEN.join(for_whom)}\x1d{kind}\x1d{words}".encode()).digest()

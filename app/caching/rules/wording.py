@@ -83,9 +83,10 @@ def exact_key(query: Query, language: Language) -> str:
 def same_words_key(query: Query, language: Language) -> str:
     """What a same-words hit is looked up by: the question without politeness and other ways to say the same, and its background.
 
-    For a language without a vocabulary it is the exact one. Two questions have one key only when they are the same words in the same order, but for: casing, punctuation and typographic
-    characters; greetings, "please", "could you tell me"; articles and present-tense "do" and "be"; plurals; the openings
-    that the vocabulary lists; "what is X" and plain "X"; "X of Y" and "Y X"; a phrase put in front instead of at the end.
+    For a language without a vocabulary it is the exact one. Else two questions have one key only when they are the same words in
+    the same order, but for: casing, punctuation and typographic characters; greetings, "please", "could you tell me"; articles
+    and present-tense "do" and "be"; plurals; the openings that the vocabulary lists; "what is X" and plain "X"; "X of Y" and
+    "Y X"; a phrase put in front instead of at the end.
     """
     key = _key_of(language)
     folded = _folded(query.text, key)

@@ -18,7 +18,8 @@ from app.access.callers import scope_with
 from app.answers.answers import Abstention, Answered
 from app.answers.codec import JsonAnswers
 from app.caching.entries import CachedAnswer, EntryKind
-from app.caching.reviews import pin, why_withheld
+from app.caching.reviews import make_way, pin, why_withheld
+from app.caching.rulings import read
 from app.caching.selecting import Selection, drop
 from app.caching.store import StoredAnswer, TendedStore
 from app.cli import OK, PARTLY
@@ -28,6 +29,7 @@ from app.costs.pricing import plain_usd
 from app.errors import CommandError
 from app.settings import load_settings
 from indexing.documents import parse_labels
+from indexing.language import language
 
 _CODEC: Final = JsonAnswers()
 _SHORTEST_ID: Final = 8
@@ -41,8 +43,10 @@ def run_show(question_or_id: str, *, as_json: bool) -> int:
     if not found:
         raise CommandError(f"Nothing is kept for {question_or_id!r}. `farthing cache stats` lists the most asked questions.")
     with bootstrap.open_inspection(settings) as (service, generation):
-        withheld = [why_withheld(one, service.keys(one.question, one.scope), generation) for one in found]
-    shown = [_shape(entry, why) for entry, why in zip(found, withheld, strict=True)]
+        withheld = [why_withheld(one, service.keys(one.question, one.scope), generation, _CODEC) for one in found]
+    with bootstrap.open_ledger_reader(settings) as ledger:
+        verdicts = [ledger.last_verdict(one.id) for one in found]
+    shown = [{**_shape(one, why), "verdict": said} for one, why, said in zip(found, withheld, verdicts, strict=True)]
     if as_json:
         print(json.dumps(shown, ensure_ascii=False))
     else:
@@ -97,9 +101,11 @@ def run_pin(question_or_id: str, answer: Path | None, labels: tuple[str, ...], *
     with bootstrap.open_answers(settings) as store:
         found = [one for one in _find(store, question_or_id) if not labels or frozenset(one.labels) == scope.labels]
         if reviewed is None:
-            pin(store, found, _CODEC, None if text is None else text.strip(), time.time())
-            found = [one for one in map(store.get, [entry.key for entry in found]) if one]
-    pinned = [one for one in found if one.kind is EntryKind.PINNED]
+            pin(store, found, _CODEC, None if text is None else text.strip(), time.time(), language(settings.language))
+            found = _find(store, found[0].id)
+        pinned = [one for one in found if one.kind is EntryKind.PINNED]
+        if reviewed is not None:
+            make_way(store, pinned, language(settings.language))
     if as_json:
         print(json.dumps([_shape(entry, None) for entry in pinned], ensure_ascii=False))
     else:
@@ -127,7 +133,7 @@ def _document_ids(store: TendedStore, named: str) -> list[str]:
     ids: dict[str, None] = {}
     for stored in store.entries():
         entry = stored.entry
-        answer = _CODEC.decode(entry.body) if entry.body else None
+        answer = read(_CODEC, entry)
         if isinstance(answer, Answered):
             cited = zip(entry.units, answer.citations, strict=True)
             ids.update((unit.document_id, None) for unit, citation in cited if named in {citation.document, citation.uri})
@@ -161,7 +167,7 @@ def _answer(text: str, file: Path | None) -> Answered:
 
 def _shape(entry: CachedAnswer, withheld: str | None) -> dict[str, Any]:
     """An entry as `--json` prints it."""
-    answer = json.loads(entry.body) if entry.body else {}
+    answer = json.loads(entry.body) if read(_CODEC, entry) else {}
     return {
         "id": entry.id,
         "question": entry.question,
@@ -187,6 +193,8 @@ def _show_entry(entry: dict[str, Any], out: Console) -> None:
     for citation in entry["citations"]:
         out.print(Text(f"    [{citation['n']}] {printable(citation['document'])}: {printable(citation['quote'])}", style="dim"))
     out.print(f"    cost {dollars(entry['cost_usd'])}; dies when a cited page changes, at the latest {entry['expires_at']}")
+    if entry["verdict"]:
+        out.print(f"    called {entry['verdict']} by whoever gave the last verdict on it")
     out.print(f"    now: {'given' if entry['served'] else 'not given: ' + entry['withheld']}")
 
 

@@ -18,6 +18,11 @@ def run(answer_id: str, verdict: str, comment: str | None) -> int:
     settings, answer_id = load_settings(), answer_id.strip()
     with bootstrap.open_ledger_reader(settings) as reader:
         reader.add_feedback(answer_id, Verdict(verdict), None, said or None)
-    dropped = bootstrap.mark_wrong(settings, answer_id) if verdict == Verdict.WRONG else 0
-    print(f"Noted: the answer is {verdict}." + (" The cache does not give it any more." if dropped else ""))
+    marked = bootstrap.mark_wrong(settings, answer_id) if verdict == Verdict.WRONG else None
+    noted = [f"Noted: the answer is {verdict}."]
+    if marked and marked.pinned:
+        noted.append("It is pinned, so the cache gives it on; `farthing cache drop` and `farthing cache pin` change that.")
+    elif marked and marked.wordings:
+        noted.append("The cache does not give it any more.")
+    print(*noted)
     return OK

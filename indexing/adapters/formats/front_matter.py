@@ -22,6 +22,7 @@ _CLOSING: Final = {
     "---": re.compile(r"(?<=[\r\n])(?:---|\.\.\.)[ \t]*(?:\r\n?|\n|\Z)"),
     "+++": re.compile(r"(?<=[\r\n])\+\+\+[ \t]*(?:\r\n?|\n|\Z)"),
 }
+_NEARLY_CLOSING: Final = re.compile(r"[\r\n][ \t]*(?:-{3,}|\+{3,}|\.{3})[ \t]*(?:[\r\n]|\Z)")
 _NAMES_LABELS: Final = re.compile(r"(?:^|\r)\s*[\"']?labels[\"']?\s*[:=]", re.MULTILINE | re.IGNORECASE)
 _KEYWORD_FIELDS: Final = ("keywords", "aliases", "tags", "description")
 
@@ -75,9 +76,9 @@ def _refuse_labels(block: str, what: str) -> None:
 
 
 def _refuse_labels_below_the_top(text: str) -> None:
-    """Front matter after a blank line, or with more than its marks in its first line, is text, and its labels would not hold."""
+    """Front matter after a blank line, indented, or with other marks than three is text, and its labels would not hold."""
     opening = _NEARLY_OPENING.match(text)
-    closing = _CLOSING[opening[1]].search(text, opening.end()) if opening else None
+    closing = _NEARLY_CLOSING.search(text, opening.end() - 1) if opening else None
     if opening and closing:
         _refuse_labels(text[opening.end() : closing.start()], "does not begin with a line of its own at the top")
 

@@ -70,8 +70,8 @@ def test_looking_up_makes_nothing_on_the_disk(directory: Path, room: Room) -> No
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda value: value[:-1], lambda value: value + b"\0", lambda value: b"FAC0" + value[4:], lambda _: b""],
-    ids=["torn", "too long", "an older form", "empty"],
+    [lambda value: value[:-1], lambda value: value + b"\0", lambda value: b"fac1" + value[4:], lambda _: b""],
+    ids=["torn", "too long", "another mark", "empty"],
 )
 def test_what_is_not_whole_is_a_miss_and_removed(directory: Path, room: Room, damage: Callable[[bytes], bytes]) -> None:
     store = room()
@@ -87,6 +87,22 @@ def test_what_is_not_whole_is_a_miss_and_removed(directory: Path, room: Room, da
     assert [stored.entry.question for stored in store.entries()] == ["whole"]
     assert rows(directory, "SELECT 1 FROM Cache WHERE key = ?", other.key) == []
     assert store.usage().entries == 1
+
+
+def test_what_another_release_wrote_is_a_miss_and_left_alone(
+    directory: Path, room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = room()
+    store.put(FULL)
+    ((value,),) = rows(directory, "SELECT value FROM Cache WHERE key = ?", FULL.key)
+    assert isinstance(value, bytes)
+    rows(directory, "UPDATE Cache SET value = ?", b"FAC2" + value[4:])
+    assert store.get(FULL.key) is None
+    store.put(cached_answer("whole"))
+    assert [stored.entry.question for stored in store.entries()] == ["whole"]
+    assert rows(directory, "SELECT value FROM Cache WHERE key = ?", FULL.key) == [(b"FAC2" + value[4:],)]
+    assert "written by another release" in caplog.text
+    assert store.clear() == 2
 
 
 def test_a_torn_entry_that_was_made_again_meanwhile_stays(directory: Path, room: Room) -> None:

@@ -60,11 +60,11 @@ def _warnings_are_seen(caplog: pytest.LogCaptureFixture) -> None:
     [
         lambda value: value[:-1],
         lambda value: value + b"\0",
-        lambda value: b"FAC0" + value[4:],
+        lambda value: b"fac1" + value[4:],
         lambda _: b"",
         lambda _: b"\x80\x05.",
     ],
-    ids=["torn", "too long", "an older form", "empty", "pickle"],
+    ids=["torn", "too long", "another mark", "empty", "pickle"],
 )
 def test_what_is_not_whole_is_a_miss_and_removed(room: Room, raw: redis.Redis, damage: Callable[[bytes], bytes]) -> None:
     store = room()
@@ -80,6 +80,22 @@ def test_what_is_not_whole_is_a_miss_and_removed(room: Room, raw: redis.Redis, d
     raw.set(name, damage(value))
     assert list(store.entries()) == []
     assert store.usage().entries == 0
+
+
+def test_what_another_release_wrote_is_a_miss_and_left_alone(
+    room: Room, raw: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = room()
+    store.put(FULL)
+    name = b"farthing:answers:entry:" + FULL.key
+    value = raw.get(name)
+    assert isinstance(value, bytes)
+    raw.set(name, b"FAC2" + value[4:])
+    assert store.get(FULL.key) is None
+    assert list(store.entries()) == []
+    assert raw.get(name) == b"FAC2" + value[4:]
+    assert "written by another release" in caplog.text
+    assert store.clear() == 1
 
 
 def test_what_the_server_drops_by_itself_is_gone(room: Room, raw: redis.Redis) -> None:

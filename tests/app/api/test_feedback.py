@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from app.api.callers import Callers
 from app.api.errors import install_problem_handlers
 from app.api.feedback import FEEDBACK_PATH, feedback_router
+from app.caching.reviews import Marked
 from app.costs.errors import LedgerBusyError
 from app.costs.reports import Verdict
 from tests.fakes.entries import build_entry
@@ -44,9 +45,9 @@ def marked() -> list[str]:
 
 @pytest.fixture
 def client(ledger: NotingLedger, marked: list[str]) -> TestClient:
-    def mark_wrong(answer_id: str) -> int:
+    def mark_wrong(answer_id: str) -> Marked:
         marked.append(answer_id)
-        return 1
+        return Marked(1, pinned=False)
 
     application = FastAPI()
     install_problem_handlers(application)

@@ -12,6 +12,7 @@ from app.bootstrap import build_embedder
 from app.caching.cache import AnswerCache, HitKind, Made, hit_kind
 from app.caching.entries import CachedAnswer, EntryKind
 from app.caching.rules.calibration import shipped_calibration
+from app.caching.rulings import as_ruling
 from app.caching.store import StoredAnswer
 from app.costs.budgets import Limit, Payer, Period
 from app.costs.ledger import Spender, Surface
@@ -20,6 +21,7 @@ from app.costs.rungs import Rung
 from app.generation.errors import EndpointUnavailableError, GenerationError, StreamCutError
 from app.settings import load_settings
 from indexing.embedding import Embedder
+from indexing.language import ENGLISH
 from retrieval.errors import SearchError
 from retrieval.leasing import OpenGeneration
 from retrieval.passages import Query
@@ -44,6 +46,14 @@ def rung(answer: Answer) -> str:
 def entries(desk: Desk) -> list[CachedAnswer]:
     stored: list[StoredAnswer] = list(desk.store.entries())
     return [one.entry for one in stored]
+
+
+def rule(desk: Desk, kept: CachedAnswer, kind: EntryKind) -> CachedAnswer:
+    """Put what a person decided in an entry's place."""
+    ruling = as_ruling(kept, kind, kept.expires_at, ENGLISH)
+    desk.store.put(ruling)
+    desk.store.remove([kept.key])
+    return ruling
 
 
 @pytest.mark.parametrize(
@@ -134,7 +144,7 @@ def test_what_a_person_called_wrong_is_not_taken_from_other_readers() -> None:
     desk.ask(QUESTION)
     desk.ask(QUESTION, "everyone", "hr")
     wrong = next(entry for entry in entries(desk) if entry.labels == ("everyone", "hr"))
-    desk.store.put(replace(wrong, kind=EntryKind.WRONG))
+    rule(desk, wrong, EntryKind.WRONG)
     assert desk.computed(QUESTION, "everyone", "hr")
 
 
@@ -283,7 +293,7 @@ def test_what_was_marked_as_wrong_is_neither_given_nor_proposed_nor_replaced() -
     desk.ask(QUESTION)
     assert desk.quick(QUESTION) is not None
     (kept,) = entries(desk)
-    desk.store.put(replace(kept, kind=EntryKind.WRONG))
+    kept = rule(desk, kept, EntryKind.WRONG)
     desk.cache._look_at = 0.0  # 50 ms have passed
     assert desk.quick(QUESTION) is None
     assert desk.computed(QUESTION)
@@ -300,7 +310,7 @@ def test_a_pinned_answer_is_given_and_not_replaced_and_dies_with_its_page() -> N
     desk = Desk(page("leave", LEAVE))
     desk.ask(QUESTION)
     (kept,) = entries(desk)
-    desk.store.put(replace(kept, kind=EntryKind.PINNED))
+    kept = rule(desk, kept, EntryKind.PINNED)
     assert desk.ask(QUESTION).id == kept.id
     with desk.service._index.lease() as generation:
         answer = desk.ask("When do unused days expire?")

@@ -1,6 +1,7 @@
 """Cached answers after a sync: what cites a changed page goes, with its bytes, and everything else is given on."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,16 +14,19 @@ from app.access.callers import Caller
 from app.adapters.disk_answer_store import DiskAnswerStore
 from app.answering.service import AnswerService
 from app.answers.answers import Answered
+from app.answers.codec import JsonAnswers
 from app.answers.questions import Question
 from app.bootstrap import answering, build_service, refresh_answers, renew_answers
 from app.bootstrap.caching import build_answer_store
-from app.caching.entries import CachedAnswer, EntryKind
+from app.caching.entries import CachedAnswer
 from app.caching.renewal import LostAnswer, Refreshed, Renewal, refresh
+from app.caching.reviews import pin
 from app.caching.store import Hits
 from app.costs.errors import LedgerError
 from app.costs.ledger import Spender, Surface
 from app.settings import Settings
 from indexing.documents import EVERYONE, AccessScope
+from indexing.language import ENGLISH
 from indexing.planning import NoProgress
 from indexing.sync import SyncReport
 from tests.fakes.embedder import FakeEmbedder
@@ -160,7 +164,7 @@ def test_what_a_person_pinned_dies_with_its_page_and_not_of_a_better_passage(
 ) -> None:
     index()
     ask(service, LEAVE)
-    store.put(replace(kept(store)[LEAVE], kind=EntryKind.PINNED))
+    pin(store, [kept(store)[LEAVE]], JsonAnswers(), None, time.time(), ENGLISH)
     index({"more.md": "# How many days of paid leave\n\nHow many days of paid leave: 27 days of paid leave.\n"})
     renewal = renew()
     assert renewal is not None

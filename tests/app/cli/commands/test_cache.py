@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,35 @@ def test_what_a_person_calls_wrong_is_not_given_again(run: Run, handbook: dict[s
     assert (entry["answer"], entry["withheld"]) == (None, "a person marked the answer as wrong")
     run("feedback", again["id"], "right")
     assert kept() == [EntryKind.WRONG], "praise raises nothing"
+
+
+def test_what_is_pinned_stays_when_somebody_calls_it_wrong_and_it_is_said(run: Run, handbook: dict[str, Any]) -> None:
+    run("cache", "pin", handbook["id"])
+    done = run("feedback", handbook["id"], "wrong")
+    assert done.out == (
+        "Noted: the answer is wrong. It is pinned, so the cache gives it on; `farthing cache drop` and `farthing cache pin` "
+        "change that.\n"
+    )
+    assert kept() == [EntryKind.PINNED]
+    (entry,) = json.loads(run("cache", "show", QUESTION, "--json").out)
+    assert (entry["kind"], entry["served"], entry["verdict"]) == ("pinned", True, "wrong")
+    assert "called wrong by whoever gave the last verdict on it" in run("cache", "show", QUESTION).out
+    run("feedback", handbook["id"], "right")
+    assert json.loads(run("cache", "show", QUESTION, "--json").out)[0]["verdict"] == "right"
+    assert run("cache", "drop", "--id", handbook["id"]).out == "Dropped: 1\n"
+
+
+def test_what_cannot_be_read_any_more_is_shown_as_such_and_not_pinned_again(run: Run, handbook: dict[str, Any]) -> None:
+    run("cache", "pin", handbook["id"])
+    with bootstrap.open_answers(load_settings()) as store:
+        (stored,) = store.entries()
+        store.put(replace(stored.entry, body=b"no JSON"))
+    (entry,) = json.loads(run("cache", "show", QUESTION, "--json").out)
+    assert (entry["kind"], entry["answer"], entry["served"]) == ("pinned", None, False)
+    assert entry["withheld"].startswith("it was written by another release")
+    assert "is no answer. Give --answer a file" in run("cache", "pin", QUESTION).err
+    assert run("cache", "drop", "--document", "leave.md").out == "Dropped: 0\n"
+    assert kept() == [EntryKind.PINNED]
 
 
 def test_calibrating_is_handed_to_the_package_that_measures(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

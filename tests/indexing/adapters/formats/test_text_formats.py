@@ -84,6 +84,8 @@ class TestMarkdown:
             "+++\nlabels = 'hr'\nLabels = 'everyone'\n+++\n",
             "\n---\nlabels: hr\n---\n",
             "  ---\nlabels: hr\n---\n",
+            "  ---\n  labels: hr\n  ---\n",
+            "----\nlabels: hr\n----\n",
             "--- # for us\r\nlabels: hr\r\n---\r\n",
             "\n\n+++\nlabels = 'hr'\n+++\n",
         ],
@@ -102,6 +104,12 @@ class TestMarkdown:
     def test_rules_and_tables_at_the_top_are_text(self, parse_file: Parse, text: str) -> None:
         result = parsed(parse_file("a.md", text.encode()))
         assert (result.labels, result.markdown) == (None, text)
+
+    @pytest.mark.parametrize(
+        ("name", "text"), [("a.md", "---\nlabel: hr\n---\nbody\n"), ("a.txt", "---\nlabels: hr\n---\nbody\n")]
+    )
+    def test_what_names_no_labels_leaves_them_to_the_folder(self, parse_file: Parse, name: str, text: str) -> None:
+        assert parsed(parse_file(name, text.encode())).labels is None
 
     def test_aliases_neither_grow_nor_hide_labels(self, parse_file: Parse) -> None:
         bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(

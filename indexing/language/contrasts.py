@@ -57,7 +57,8 @@ def parse_contrasts(content: str) -> Contrasts:
                 if particle:
                     apart.append((side, re.compile(rf"\b(?:{'|'.join(_inflected(verb))})(?: \w+){{0,5}} {particle}\b")))
                 else:
-                    phrases.update((form, (*phrases.get(form, ()), side)) for form in _inflected(" ".join(words(phrase))))
+                    forms = _inflected(" ".join(words(phrase))) | {phrase}
+                    phrases.update((form, (*phrases.get(form, ()), side)) for form in forms)
     return Contrasts(tuple(kind for kind, _ in lines), names, phrases, tuple(apart))
 
 

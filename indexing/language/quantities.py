@@ -264,6 +264,7 @@ def _token_pattern(numbers: Mapping[str, Any], dates: Mapping[str, Any]) -> str:
     scaled: Sequence[str] = list(numbers.get("suffixes", {}))
     suffixes = "|".join([*numbers.get("ordinal_endings", "").split(), *scaled, *(one.upper() for one in scaled if len(one) == 1)])
     of = rf"(?:{dates['of']} )?" if "of" in dates else ""
+    no_code = r"(?!\d{1,3}(?:\.\d{3})+(?![\d.]))" if numbers.get("decimal_comma") else ""
     digits = (
         r"\d{1,3}(?:\.\d{3})+(?:,\d+)?(?!\d)|\d+(?:,\d+)?"
         if numbers.get("decimal_comma")
@@ -285,7 +286,7 @@ def _token_pattern(numbers: Mapping[str, Any], dates: Mapping[str, Any]) -> str:
         rf"|(?P<month>\b{alone})"
         r"|(?P<time>(?<![\w:])(?P<hour>\d\d?)"
         rf"(?::(?P<minute>\d\d)(?::\d\d)?(?: ?(?P<half>{_HALF})?| ?(?P<half2>{_HALF})(?![:\w]))"
-        rf"|(?P<code>{_CODE})"
+        rf"|(?P<code>{no_code}(?:{_CODE}))"
         rf"|(?P<number>(?P<sign>[$€£] ?)?(?P<digits>{digits})"
         rf"(?P<after>(?:{suffixes})\b)?(?P<percent> ?%)?(?P<sign_behind> ?[$€£](?! ?\d))?)"
         r"|(?P<word>(?:[A-Z]\.){2,}|[^\W\d_]+(?:'[^\W\d_]+)*)"

@@ -17,7 +17,8 @@ from app.answers.shapes import AnswerShape, CitationShape, ReceiptLineShape, Rec
 from app.bootstrap import build_counter, build_service
 from app.cli import OK, PARTLY
 from app.cli.callers import local_caller
-from app.cli.rendering import console, dollars, printable, table
+from app.cli.rendering import console, printable, table
+from app.costs.pricing import dollars
 from app.errors import AppError
 from app.settings import load_settings
 

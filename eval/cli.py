@@ -14,8 +14,9 @@ from app.bootstrap import build_embedder
 from app.cli import INTERRUPTED, OK, PARTLY
 from app.cli.figures import percent
 from app.cli.progress import ProgressBar
-from app.cli.rendering import complain, console, dollars, printable, table
+from app.cli.rendering import complain, console, printable, table
 from app.costs.errors import CostsError
+from app.costs.pricing import dollars
 from app.generation.endpoints import Rungs
 from app.settings import load_settings
 from eval.arms.arms import ARMS, FARTHING, SMALLER_K

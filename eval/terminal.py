@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.text import Text
 
 from app.cli.figures import percent
-from app.cli.rendering import complain, dollars, printable, table
+from app.cli.rendering import complain, printable, table
 from app.costs.confidence import share_at_least
+from app.costs.pricing import dollars
 from eval.arms.arms import ARMS, FARTHING, LLAMAINDEX, NAIVE
 from eval.calibration.calibration import Calibrated
 from eval.measures.measures import Measure

@@ -5,7 +5,6 @@ acronyms stand for. A committed catalog is never changed again; the next generat
 """
 
 import json
-import os
 import shutil
 import sqlite3
 import threading
@@ -20,6 +19,7 @@ from typing import Any, Final
 from indexing.aliases import Alias, aliases_of, capitals_key, terms_in_capitals
 from indexing.documents import AccessLabel, Chunk
 from indexing.errors import ChunkIndexError, IndexForeignError
+from indexing.files import sync_path
 from indexing.language import Language
 
 CATALOG_FILE: Final = "catalog.sqlite3"
@@ -342,8 +342,7 @@ class CatalogWriter:
             self._connection.execute("DELETE FROM terms WHERE document_frequency = 0")
             self._connection.execute("COMMIT")
             self.close()
-            with self._file.open("rb") as stream:
-                os.fsync(stream.fileno())
+            sync_path(self._file)
 
     def close(self) -> None:
         """Close the file, as it is."""

@@ -4,9 +4,8 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from indexing.errors import LabelError
@@ -190,6 +189,7 @@ class Chunk:
     embedding_text: str
     words_text: str
     preface: str = ""
+    _unit_ids: dict[int, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def unit_text(self, position: int) -> str:
         """The text of one unit, verbatim."""
@@ -198,9 +198,12 @@ class Chunk:
 
     def unit_id(self, position: int) -> str:
         """The identity of a unit: its chunk, its text and its place among equal texts of the chunk."""
-        text = self.unit_text(position)
-        earlier = sum(self.unit_text(other) == text for other in range(position))
-        return _hash_id("unit", self.id, text, str(earlier))
+        known = self._unit_ids.get(position)
+        if known is None:
+            text = self.unit_text(position)
+            earlier = sum(self.unit_text(other) == text for other in range(position))
+            known = self._unit_ids[position] = _hash_id("unit", self.id, text, str(earlier))
+        return known
 
     @property
     def embedding_hash(self) -> str:
@@ -213,7 +216,6 @@ def chunk_id(document: str, heading_path: tuple[str, ...], text: str, occurrence
     return _hash_id("chunk", document, "\x1f".join(heading_path), text, str(occurrence))
 
 
-@lru_cache(maxsize=16_384)  # units of the best passages are named again for every cached answer that a question is held against
 def _hash_id(*parts: str) -> str:
     digest = hashlib.sha256("\x1e".join(parts).encode()).digest()
     return str(uuid.UUID(bytes=digest[:16]))

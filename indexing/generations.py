@@ -7,7 +7,6 @@ HOME/generations/ID/         index, catalog.sqlite3, and manifest.json, which is
 """
 
 import contextlib
-import fcntl
 import getpass
 import json
 import os
@@ -25,7 +24,7 @@ from typing import Any, Final
 
 from indexing.embedding import EmbedderSpec
 from indexing.errors import ChunkIndexError, IndexBusyError, IndexForeignError, IndexMissingError
-from indexing.files import sync_folder, write_durably
+from indexing.files import sync_path, take_lock, write_durably
 
 INDEX_FORMAT: Final = 1
 """Changes whenever an older Farthing could not read what this one writes, or the other way round."""
@@ -168,21 +167,18 @@ class Generations:
         with disk_errors(self._home):
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            descriptor = os.open(self._home / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
+            file = self._home / "write.lock"
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
+                lock = take_lock(file, 0)
+            except TimeoutError as error:
+                holder = file.read_text(errors="replace").strip() or "another process"
                 raise IndexBusyError(
                     f"{self._home} is being written by {holder}. Wait until it is done, or stop it, and run this again."
                 ) from error
+        with lock:
             with disk_errors(self._home):
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"process {os.getpid()}, started {_now().isoformat(timespec='seconds')}".encode())
+                file.write_text(f"process {os.getpid()}, started {_now().isoformat(timespec='seconds')}")
             yield
-        finally:
-            os.close(descriptor)
 
     def begin(self) -> str:
         """Make the directory of a new generation, and return its identity, which sorts after all others.
@@ -207,9 +203,9 @@ class Generations:
         """
         directory = self.directory(manifest.generation)
         with disk_errors(self._home):
-            sync_folder(directory)
+            sync_path(directory)
             write_durably(self._manifest_file(manifest.generation), json.dumps(manifest.to_json(), indent=1))
-            sync_folder(self._folder)
+            sync_path(self._folder)
             write_durably(self._pointer, f"{manifest.generation}\n")
 
     def remove(self, identity: str, drop: Callable[[str, Path], None]) -> None:

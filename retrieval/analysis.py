@@ -1,8 +1,6 @@
 """Chunks and queries as sets of terms, made once and kept, so that scoring is counting."""
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from indexing.plain_text import plain_text
 from indexing.tokens import TokenCounter
 from retrieval.aliases import OtherName
 from retrieval.lexicon import Lexicon, inverse_document_frequency
+from retrieval.recent import Recent
 
 CACHED_CHUNKS: Final = 8_000
 """How many analysed chunks a generation keeps, at about 6 KB each."""
@@ -159,22 +158,13 @@ class ChunkAnalyses:
     def __init__(self, counter: TokenCounter, language: Language, size: int = CACHED_CHUNKS) -> None:
         self._counter = counter
         self._language = language
-        self._size = size
-        self._kept: OrderedDict[str, AnalysedChunk] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Recent[str, AnalysedChunk] = Recent(size)
 
     def of(self, chunks: Iterable[Chunk]) -> list[AnalysedChunk]:
         """The analysis of each chunk, in order."""
         wanted = list(chunks)
-        with self._lock:
-            found = [self._kept.get(chunk.id) for chunk in wanted]
-        result = [
-            known or analyse_chunk(chunk, self._counter, self._language) for chunk, known in zip(wanted, found, strict=True)
-        ]
-        with self._lock:
-            for chunk, analysed in zip(wanted, result, strict=True):
-                self._kept[chunk.id] = analysed
-                self._kept.move_to_end(chunk.id)
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        return result
+        known = self._kept.get_all(chunk.id for chunk in wanted)
+        fresh = {chunk.id: analyse_chunk(chunk, self._counter, self._language) for chunk in wanted if chunk.id not in known}
+        self._kept.add_all(fresh)
+        known |= fresh
+        return [known[chunk.id] for chunk in wanted]

@@ -17,9 +17,13 @@ from retrieval.search import PassageSearcher
 CHECK_EVERY_S: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class OpenGeneration:
-    """A generation that can be asked. `labels` are those that its documents carry; `rarity` weighs terms by its documents."""
+    """A generation that can be asked. `labels` are those that its documents carry; `rarity` weighs terms by its documents.
+
+    What is remembered of its pages belongs to it, to one of its parts, or to a `RecentOf` under it: so an erased page
+    stays in no memory once the last question that began on it has ended.
+    """
 
     id: str
     searcher: PassageSearcher
@@ -113,8 +117,8 @@ class IndexHandle:
         finally:
             held.leave()
 
-    def settled(self) -> str | None:
-        """The id of the generation that serves; `None` while none is open, or a newer one waits to be opened.
+    def settled(self) -> OpenGeneration | None:
+        """The generation that serves, not to be searched; `None` while none is open, or a newer one waits to be opened.
 
         Quick enough for an event loop: at most it reads a pointer.
         """
@@ -129,7 +133,7 @@ class IndexHandle:
             if current not in {held.generation.id, self._reported}:
                 return None
             self._check_at = time.monotonic() + self._check_every_s
-        return held.generation.id
+        return held.generation
 
     def close(self) -> None:
         """Let go of the generation; questions in flight finish first."""

@@ -8,9 +8,7 @@ let it pass, the question was answered anyway, and its audit costs nothing.
 import logging
 import random
 import re
-import threading
 import uuid
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -31,6 +29,7 @@ from app.generation.accounting import DRAWN_FROM, UNLIMITED, Accounts, Settlemen
 from app.generation.calls import Calls
 from app.grounding import Readings, Source, Support, check_sentence
 from app.ladder.climb import Climbed, Ladder, Task
+from app.workers import Worker
 from indexing.language import Language
 from indexing.tokens import TokenCounter
 from retrieval.leasing import OpenGeneration
@@ -113,10 +112,7 @@ class Auditor:
         self._counter = counter
         self._codec = codec
         self._draw = draw
-        self._waiting: deque[Audit] = deque()
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._thread: threading.Thread | None = None
+        self._worker = Worker("cache-audits", self._look, _WAITING, _give_up)
 
     def draw(self, near: Hit | Doubtful, task: Task, spender: Spender, about: Settlement) -> Audit | None:
         """The audit of a proposal, where it is drawn for one; to be handed in once it is known what became of it.
@@ -134,38 +130,11 @@ class Auditor:
 
     def offer(self, audit: Audit) -> None:
         """Have a proposal audited soon, unless too many wait already. Never waits."""
-        with self._changed:
-            if self._stopped or len(self._waiting) >= _WAITING:
-                return
-            self._waiting.append(audit)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="cache-audits", daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        self._worker.offer(audit)
 
     def close(self) -> None:
         """Stop; an audit under way ends at its next step, and what waits is dropped."""
-        with self._changed:
-            self._stopped = True
-            self._waiting.clear()
-            self._changed.notify()
-        if self._thread:
-            self._thread.join(_STOP_S)
-
-    def _work(self) -> None:
-        while audit := self._next():
-            try:
-                self._look(audit)
-            except _StoppedError:
-                return
-            except Exception:  # noqa: BLE001 - nobody waits for this, and the next one may go well
-                _log.warning("An audit of a cached answer failed.", exc_info=True)
-
-    def _next(self) -> Audit | None:
-        with self._changed:
-            while not self._waiting and not self._stopped:
-                self._changed.wait()
-            return None if self._stopped else self._waiting.popleft()
+        self._worker.close(drop=True, limit_s=_STOP_S)
 
     def _look(self, audit: Audit) -> None:
         with self._lease() as generation:
@@ -200,8 +169,13 @@ class Auditor:
         return None if receipt.notes else climbed
 
     def _tell(self, _: Event) -> None:
-        if self._stopped:
+        if self._worker.closed:
             raise _StoppedError
+
+
+def _give_up(_: Audit, error: Exception) -> None:
+    if not isinstance(error, _StoppedError):
+        _log.warning("An audit of a cached answer failed.", exc_info=error)
 
 
 def same_answer(entry: CachedAnswer, cached: Answered, fresh: Draft | None, rarity: Rarity, language: Language) -> bool:

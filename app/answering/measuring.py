@@ -1,9 +1,6 @@
 """Measuring the saving: a random share of answered questions goes through the naive pipeline, too, in the background."""
 
-import contextlib
 import logging
-import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +22,7 @@ from app.generation.calls import CallKind, Calls
 from app.generation.endpoints import Prompt, Rungs
 from app.generation.errors import GenerationError
 from app.generation.prompting import prompts_version
+from app.workers import Worker
 from indexing.documents import AccessScope
 from indexing.embedding import Embedder
 from indexing.tokens import TokenCounter
@@ -116,10 +114,7 @@ class Measuring:
         self._ledger = ledger
         self._prices = prices
         self._counter = counter
-        self._samples: queue.Queue[_Sample | None] = queue.Queue(_WAITING)
-        self._starting = threading.Lock()
-        self._worker: threading.Thread | None = None
-        self._stopped = False
+        self._worker = Worker("measuring", self._measure, _WAITING, _give_up)
 
     def offer(self, entry_id: str, answer: Answer, query: Query, caller: Caller) -> None:
         """Let an answer be drawn. Takes microseconds, and raises nothing.
@@ -133,43 +128,17 @@ class Measuring:
         drawn = int(entry_id[:_ID_DIGITS], 16) < self._share * 16**_ID_DIGITS
         if not drawn or answer.receipt.notes or caller.payer.surface not in DRAWN_FROM:
             return
-        with self._starting:
-            if self._stopped:
-                return
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="measuring", daemon=True)
-                self._worker.start()
-        try:
-            self._samples.put_nowait(_Sample(entry_id, answer.question, query, caller.scope, self._rung(answer)))
-        except queue.Full:
-            _log.debug("Answer %s is not measured: too many wait.", entry_id)
+        self._worker.offer(_Sample(entry_id, answer.question, query, caller.scope, self._rung(answer)))
 
     def close(self) -> None:
         """Drop what waits, and wait for the call that is being made, so that it is billed."""
-        with self._starting:
-            self._stopped = True
-            worker = self._worker
-        if worker is not None:
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    self._samples.get_nowait()
-            self._samples.put(None)
-            worker.join()
+        self._worker.close(drop=True)
 
     def _rung(self, answer: Answer) -> str:
         """The rung that the naive pipeline's model is taken from."""
         asked = [step.rung for step in answer.steps if step.decision is Decision.TRY]
         strong = bool(asked) and asked[-1] == Rung.STRONG
         return Rung.STRONG if self._rungs.strong and (strong or not self._rungs.small) else Rung.SMALL
-
-    def _work(self) -> None:
-        while (sample := self._samples.get()) is not None:
-            try:
-                self._measure(sample)
-            except BudgetExhaustedError as error:
-                _log.debug("Answer %s is not measured: %s", sample.entry_id, error)
-            except Exception:  # noqa: BLE001 - nobody waits for this, and the next one may go well
-                _log.warning("Answer %s is not measured.", sample.entry_id, exc_info=True)
 
     def _measure(self, sample: _Sample) -> None:
         prompt = self._write(sample.query, sample.scope)
@@ -201,6 +170,11 @@ class Measuring:
                 profile=None,
             )
         )
+
+
+def _give_up(sample: _Sample, error: Exception) -> None:
+    if not isinstance(error, BudgetExhaustedError):
+        _log.warning("Answer %s is not measured.", sample.entry_id, exc_info=error)
 
 
 def _ignore(*_: object) -> None:

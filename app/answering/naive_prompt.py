@@ -10,6 +10,7 @@ from app.costs.receipts import NaivePrompt
 from indexing.documents import Chunk
 from indexing.tokens import TokenCounter
 from retrieval.passages import Passage
+from retrieval.recent import Recent
 
 WINDOWS: Final = 5
 WINDOW_TOKENS: Final = 512
@@ -56,7 +57,7 @@ class NaiveBaseline:
         self._price = price
         self._output_tokens = output_tokens
         self._instructions_tokens = counter.count(INSTRUCTIONS.format(context="", question=""))
-        self._remembered: dict[tuple[str, str], _Page] = {}
+        self._remembered: Recent[tuple[str, str], _Page] = Recent(_REMEMBERED_PAGES)
 
     def measure(self, question: str, passages: Sequence[Passage], generation: str, read: PageReader) -> NaivePrompt:
         """Count and price the naive prompt.
@@ -108,14 +109,12 @@ class NaiveBaseline:
         return windows
 
     def _pages(self, documents: Sequence[str], generation: str, read: PageReader) -> dict[str, _Page]:
-        remembered = self._remembered
-        pages = {document: remembered[generation, document] for document in documents if (generation, document) in remembered}
+        known = self._remembered.get_all((generation, document) for document in documents)
+        pages = {document: page for (_, document), page in known.items()}
         missing = sorted(set(documents) - pages.keys())
         if missing:
             fresh = {document: self._tokenise(chunks) for document, chunks in read(missing).items()}
-            if len(remembered) + len(fresh) > _REMEMBERED_PAGES:
-                remembered = self._remembered = {}
-            remembered.update({(generation, document): page for document, page in fresh.items()})
+            self._remembered.add_all({(generation, document): page for document, page in fresh.items()})
             pages |= fresh
         return pages
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from app.access.errors import UnknownLabelError
 from app.answering.audits import Audit, Auditor
 from app.answering.measuring import Measuring
 from app.answering.naive_prompt import NaiveBaseline
-from app.answering.recent import RecentSearches
 from app.answers.answers import Abstention, Answer, Answered, cite, closest_pages
 from app.answers.conversation import admit_conversation, resolve
 from app.answers.events import Listener, nobody
@@ -36,6 +36,7 @@ from retrieval.context import ContextSettings
 from retrieval.followups import embed_query
 from retrieval.leasing import IndexHandle, OpenGeneration
 from retrieval.passages import Query
+from retrieval.recent import RecentOf
 from retrieval.retriever import Candidates
 from retrieval.weights import Weights
 
@@ -53,6 +54,12 @@ class _Asked:
     till: Till
     tell: Listener
     reply: BatchReply | None = None
+
+
+_SEARCHES: Final = 64
+"""Of each generation. Each holds some hundred chunks with their terms, most of which the others hold as well."""
+
+_Searches: TypeAlias = RecentOf[OpenGeneration, tuple[Query, AccessScope], tuple[NDArray[np.float32], Candidates]]
 
 
 class AnswerService:
@@ -73,8 +80,9 @@ class AnswerService:
         measuring: Measuring,
         max_question_characters: int,
         auditor: Auditor | None = None,
-        searches: RecentSearches | None = None,
         turns: AbstractContextManager[object] | None = None,
+        *,
+        reuse_searches: bool = False,
     ) -> None:
         """Put it together.
 
@@ -92,8 +100,8 @@ class AnswerService:
             measuring: Draws answers to measure the saving by.
             max_question_characters: Longer questions are refused.
             auditor: Audits proposed cached answers; `None` where nothing is learned from them.
-            searches: Keeps what was just found; `None` where each question is searched for.
             turns: Held by each search while it runs; `None` where searches do not hold each other up.
+            reuse_searches: Keep what was just found in a generation, for the same question inside the same rights.
         """
         self._index = index
         self._embedder = embedder
@@ -108,7 +116,7 @@ class AnswerService:
         self._measuring = measuring
         self._max_question_characters = max_question_characters
         self._auditor = auditor
-        self._searches = searches
+        self._searches: _Searches | None = RecentOf(_SEARCHES) if reuse_searches else None
         self._turns = turns or nullcontext()
 
     def ask(self, question: Question, caller: Caller, tell: Listener = nobody) -> Answer:
@@ -267,12 +275,13 @@ class AnswerService:
         with ExitStack() as turn:
             with asked.till.free(Stage.EMBED_QUERY):
                 turn.enter_context(self._turns)
-                known = self._searches.get(asked.keys.query, asked.caller.scope, asked.generation.id) if self._searches else None
+                searches, key = self._searches and self._searches[asked.generation], (asked.keys.query, asked.caller.scope)
+                known = searches.get(key) if searches else None
                 vector = known[0] if known else embed_query(asked.keys.query, self._embedder.embed_query)
             with asked.till.free(Stage.SEARCH):
                 found = known[1] if known else asked.generation.retriever.find(asked.keys.query, vector, asked.caller.scope)
-            if self._searches and not known:
-                self._searches.add(asked.generation.id, asked.caller.scope, vector, found)
+            if searches and not known:
+                searches.add(key, (vector, found))
             return vector, self._task(asked, found, allowance)
 
     def _hand_in(self, audit: Audit | None) -> None:

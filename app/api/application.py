@@ -8,13 +8,14 @@ from typing import Final, Literal
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
+from starlette.types import ASGIApp
 
 from app.answering.service import AnswerService
 from app.api.asking import ASK_PATH, ask_router
 from app.api.callers import Callers
-from app.api.errors import install_problem_handlers, problem_responses
+from app.api.errors import READY_PATH, install_problem_handlers, problem_responses
 from app.api.feedback import FEEDBACK_PATH, feedback_router
-from app.api.gate import AskGate, SafeHeaders
+from app.api.gate import AskGate, Envelope
 from app.api.open_answers import OpenAnswers
 from app.api.quick import QuickAnswers
 from app.api.readiness import Readiness
@@ -74,18 +75,24 @@ def create_application(
         await answers.stopped(_SETTLING_S)
         service.close()
 
-    application = FastAPI(title="Farthing", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
+    application = _Application(title="Farthing", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     application.state.stop_answers = answers.stop
     quick = QuickAnswers(service, callers)
     application.add_middleware(AskGate, path=ASK_PATH, slots=slots, queue=queue, quick=quick)
     application.add_middleware(AskGate, path=FEEDBACK_PATH, slots=slots, queue=queue)
-    application.add_middleware(SafeHeaders)
     install_problem_handlers(application)
     application.include_router(ask_router(service, callers, answers, readiness))
     application.include_router(_state_router(read_status, readiness))
     application.include_router(feedback_router(open_ledger, mark_wrong, callers))
     _add_route_list(application)
     return application
+
+
+class _Application(FastAPI):
+    """An application whose every response is in an envelope, those of the last resort for faults as well."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Envelope(super().build_middleware_stack())
 
 
 def _state_router(read_status: Callable[[], Status], readiness: Readiness) -> APIRouter:
@@ -102,7 +109,7 @@ def _state_router(read_status: Callable[[], Status], readiness: Readiness) -> AP
         """Whether the process lives. Waits for nothing."""
         return Alive()
 
-    @router.get("/ready", responses=_PROBLEMS)
+    @router.get(READY_PATH, responses=_PROBLEMS)
     async def ready() -> Ready:
         """Whether questions are answered: the model is loaded and the index open."""
         readiness.require()

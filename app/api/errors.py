@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -21,6 +22,10 @@ from app.errors import AnsweringError
 from app.generation import errors as generation
 from indexing import errors as indexing
 from retrieval import errors as retrieval
+
+READY_PATH: Final = "/ready"
+
+_log = structlog.get_logger("farthing.api")
 
 _NO_OBJECT: Final = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
 
@@ -161,8 +166,10 @@ def problem_response(error: Exception, path: str) -> JSONResponse:
 
 
 def problem_shape(error: Exception, path: str) -> ProblemShape:
-    """The problem alone, for where it is not a response of its own."""
+    """The problem alone, for where it is not a response of its own. What it keeps from the caller goes to the log."""
     row = PROBLEMS.get(type(error), _UNREACHABLE)
+    if row.detail and _OPERATOR in row.detail and path != READY_PATH:  # whoever asks that asks again and again
+        _log.error("failed", problem=row.name, reason=str(error), exc_info=None if type(error) in PROBLEMS else error)
     return _shape(row.status, row.name, row.title, row.detail or str(error), path)
 
 
@@ -178,11 +185,17 @@ def install_problem_handlers(application: FastAPI) -> None:
     application.add_exception_handler(RequestValidationError, _validation_problem)
     for error in PROBLEMS:
         application.add_exception_handler(error, _domain_problem)
-    application.add_exception_handler(Exception, _domain_problem)
+    application.add_exception_handler(Exception, _fault_problem)
 
 
 def _domain_problem(request: Request, error: Exception) -> JSONResponse:
     return problem_response(error, request.url.path)
+
+
+def _fault_problem(request: Request, _: Exception) -> JSONResponse:
+    """Of an error that nobody foresaw; it is raised again, and the server logs it."""
+    row = _UNREACHABLE
+    return _response(_shape(row.status, row.name, row.title, row.detail or "", request.url.path), {})
 
 
 def _http_problem(request: Request, error: Exception) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Guards in front of the routes: admission and body limits for questions, safe headers on every response."""
+"""Guards in front of the routes: admission and body limits for questions; safe headers and an id on every response."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import BodyTooLargeError, BodyTooSlowError, OverloadedError, problem_response
+from app.telemetry import bind_request
 
 MAX_BODY_BYTES: Final = 65_536
 BODY_TIMEOUT_S: Final = 10.0
@@ -18,6 +19,8 @@ _HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
 )
+
+_REQUEST_ID: Final = b"x-request-id"
 
 
 class AskGate:
@@ -76,18 +79,27 @@ class AskGate:
             await self._app(scope, _replay(body, receive), send)
 
 
-class SafeHeaders:
-    """Adds the headers that keep a browser from doing anything with a response but show it."""
+class Envelope:
+    """Gives each request an id, which its response and all of its log lines have, and each response safe headers.
+
+    The headers keep a browser from doing anything with a response but show it. An id that the caller sent as `X-Request-Id` is
+    kept, where it has the form of one. Whatever makes a response must be inside, the last resort for faults as well.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers to one response."""
+        """Pass one request on, and its response back."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # Each request has a task, and so a context, of its own: nothing is left bound for the next one.
+        request_id = bind_request(dict(scope["headers"]).get(_REQUEST_ID, b"").decode("latin-1")).encode()
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                message["headers"] = [*message.get("headers", ()), *_HEADERS, (_REQUEST_ID, request_id)]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

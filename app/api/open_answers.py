@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TypeAlias
 
 from app.answers.answers import Answer
@@ -60,7 +61,7 @@ class OpenAnswers:
         self._stopping = threading.Event()
 
     def begin(self, ask: Callable[[Listener], Answer]) -> OpenAnswer:
-        """Answer a question in a thread. `ask` answers it, telling the listener each step."""
+        """Answer a question in a thread, in the context of the caller. `ask` answers it, telling the listener each step."""
         loop, answer = asyncio.get_running_loop(), OpenAnswer()
 
         def in_loop(call: Callable[[Happening], None], happening: Happening) -> None:
@@ -84,7 +85,7 @@ class OpenAnswers:
             in_loop(close, end)
 
         self._open.add(answer)
-        threading.Thread(target=work, name="ask", daemon=True).start()
+        threading.Thread(target=copy_context().run, args=(work,), name="ask", daemon=True).start()
         return answer
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import structlog
 
 from app.api.errors import NotReadyError
+from app.workers import Repeated
 from indexing.errors import IndexingError
 from retrieval.errors import RetrievalError
 
@@ -21,17 +22,16 @@ class Readiness:
     def __init__(self, warm_up: Callable[[], None]) -> None:
         self._warm_up = warm_up
         self._ready = threading.Event()
-        self._stopped = threading.Event()
         self._why: Exception = NotReadyError("The model and the index are being opened.")
-        self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
+        self._attempts = Repeated("warm-up", self._attempt, _TRY_AGAIN_AFTER_S)
 
     def start(self) -> None:
         """Begin, and return at once."""
-        self._thread.start()
+        self._attempts.start()
 
     def stop(self) -> None:
         """Stop trying; an attempt that is under way is not waited for."""
-        self._stopped.set()
+        self._attempts.stop()
 
     def require(self) -> None:
         """Pass when questions can be answered.
@@ -43,17 +43,15 @@ class Readiness:
         if not self._ready.is_set():
             raise self._why
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._warm_up()
-            except Exception as error:  # noqa: BLE001 - also what nobody foresaw, such as too many open files, may pass
-                if type(error) is not type(self._why):
-                    foreseen = isinstance(error, (IndexingError, RetrievalError))
-                    _log.warning("not ready", reason=str(error), exc_info=not foreseen)
-                self._why = error
-                self._stopped.wait(_TRY_AGAIN_AFTER_S)
-            else:
-                self._ready.set()
-                _log.info("ready")
-                return
+    def _attempt(self) -> bool:
+        try:
+            self._warm_up()
+        except Exception as error:  # noqa: BLE001 - also what nobody foresaw, such as too many open files, may pass
+            if type(error) is not type(self._why):
+                foreseen = isinstance(error, (IndexingError, RetrievalError))
+                _log.warning("not ready", reason=str(error), exc_info=not foreseen)
+            self._why = error
+            return False
+        self._ready.set()
+        _log.info("ready")
+        return True

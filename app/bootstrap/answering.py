@@ -63,7 +63,6 @@ def build_service(
     """
     from app.answering.measuring import Measuring, NaivePrompts
     from app.answering.naive_prompt import NaiveBaseline
-    from app.answering.recent import RecentSearches
     from app.answering.service import AnswerService
     from app.generation.accounting import Accounts
     from app.ladder.climb import Ladder, LadderSettings
@@ -104,7 +103,7 @@ def build_service(
         measuring=Measuring(settings.measuring.share, naive.write, rungs, books, prices.version, counter),
         max_question_characters=settings.answering.max_question_characters,
         auditor=build_auditor(settings, own, index.lease, ladder, accounts, counter) if own else None,
-        searches=RecentSearches() if settings.cache.enabled else None,
+        reuse_searches=settings.cache.enabled,
         turns=turns,
     )
 

@@ -1,21 +1,18 @@
 """The calibration that a home has of its own: made from the customer's questions, moved by audits, shared by all processes."""
 
-import fcntl
 import json
 import logging
 import math
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from app.caching.rules.agreement import FEATURES
 from app.caching.rules.calibration import Calibration, read_calibration
-from indexing.files import write_durably
+from indexing.files import take_lock, write_durably
 
 CALIBRATION_FILE: Final = "answers-calibration.json"
 """The file of a home that holds its own calibration."""
@@ -78,7 +75,7 @@ class LiveCalibration:
 
     def replace(self, calibration: Calibration, made_from: str) -> None:
         """Begin anew with a calibration. Raises `OSError` when it cannot be written."""
-        with self._alone():
+        with take_lock(self._file.with_suffix(".lock")):
             self._write(Learned(calibration, made_from, 0))
 
     def observe(self, probability: float, *, passed: bool, right: bool) -> Calibration:
@@ -95,21 +92,12 @@ class LiveCalibration:
         Raises:
             OSError: It cannot be written.
         """
-        with self._alone():
+        with take_lock(self._file.with_suffix(".lock")):
             known = self._read()
             moved = known.calibration.observe(probability, right=right)
             moved = moved.observe_passed(right=right) if passed else moved
             self._write(Learned(moved, known.made_from, known.audits + 1))
         return moved
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        lock = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
 
     def _write(self, learned: Learned) -> None:
         content = {

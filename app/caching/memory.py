@@ -1,7 +1,6 @@
 """What the service remembers between questions: answers that may be given again, and those that are being made just now."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from app.costs.ledger import Spender
 from app.generation.calls import Calls
 from app.generation.endpoints import Endpoint
 from app.generation.prompting import prompts_version
+from app.workers import Repeated
 from indexing.documents import AccessScope
 from indexing.language import Language
 from retrieval.context import ContextSettings
@@ -82,8 +82,7 @@ class Memory:
         self._profiles: dict[int, tuple[ContextSettings, str]] = {}
         self._ready = ReadyAnswers()
         self._warm = False
-        self._stopped = threading.Event()
-        self._writer = threading.Thread(target=self._write_now_and_then, name="cache-hits", daemon=True)
+        self._writer = Repeated("cache-hits", self._write, _WRITE_EVERY_S)
 
     def keys(self, query: Query, scope: AccessScope, settings: ContextSettings) -> CacheKeys:
         """What an answer to a question is kept under."""
@@ -128,7 +127,7 @@ class Memory:
         """Whether the cache has an answer to just this question, which is neither given nor counted."""
         return self._cache is not None and self._cache.find(keys, generation.id, generation) is not None
 
-    def quick(self, text: str, caller: Caller, settings: ContextSettings, serving: str) -> bytes | None:
+    def quick(self, text: str, caller: Caller, settings: ContextSettings, serving: OpenGeneration) -> bytes | None:
         """The bytes of an exact or same-words hit, counted; `None` without one. Never waits."""
         began = time.perf_counter()
         if self._cache is None or not self._warm:
@@ -137,7 +136,7 @@ class Memory:
         ready = self._ready.get(key, known, serving) if known else None
         if ready is None:
             question = usable_text(text)
-            hit = self._cache.find(self.keys(Query(question), caller.scope, settings), serving) if question else None
+            hit = self._cache.find(self.keys(Query(question), caller.scope, settings), serving.id) if question else None
             if hit is None:
                 return None
             ready = Ready(hit, self._cache.parts(hit.entry, question))
@@ -178,9 +177,8 @@ class Memory:
 
     def close(self) -> None:
         """Write down the hits that are only counted yet, and close the store."""
-        self._stopped.set()
-        if self._warm:
-            self._writer.join()
+        self._writer.stop()
+        self._writer.join()
         self._write()
         self._close()
 
@@ -205,14 +203,11 @@ class Memory:
             self._profiles = {id(settings): known}
         return known[1]
 
-    def _write_now_and_then(self) -> None:
-        while not self._stopped.wait(_WRITE_EVERY_S):
-            self._write()
-
-    def _write(self) -> None:
+    def _write(self) -> bool:
         if self._tally:
             self._tally.write()
         self._hits.write()
+        return False
 
 
 def _may_be_shared(answer: Answer) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 
 from app.caching.entries import CachedAnswer
 from app.caching.store import NO_HITS, AnswerStore, AnswerStoreAdmin, Hits
+from app.generation.accounting import question_hash
 from indexing.documents import AccessLabel
 
 _WRITE_AFTER_S: Final = 1.0
@@ -34,7 +35,7 @@ class Selection:
         return (
             self.id in (None, entry.id)
             and self.tenant in (None, entry.tenant)
-            and (self.question is None or _fold(self.question) == _fold(entry.question))
+            and (self.question is None or question_hash(self.question) == question_hash(entry.question))
             and (self.document_id is None or any(unit.document_id == self.document_id for unit in entry.units))
             and (self.label is None or self.label in entry.labels or any(self.label in unit.labels for unit in entry.units))
             and (self.created_before is None or entry.created_at < self.created_before)
@@ -89,7 +90,3 @@ class HitTally:
             noted, self._noted = self._noted, {}
             self._written_s = self._clock_s()
         self._store.add_hits(noted)
-
-
-def _fold(text: str) -> str:
-    return " ".join(text.casefold().split())

@@ -8,14 +8,10 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-from app.cli.rendering import dollars
-
 _EIGHTHS: Final = " \u258f\u258e\u258d\u258c\u258b\u258a\u2589\u2588"
 _LEVELS: Final = "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 _BAR_WIDTH: Final = 8
 _LINE_WIDTH: Final = 60
-_LARGE_USD: Final = 1
-_ROUND_USD: Final = 1_000
 _ANY_WIDTH: Final = 10_000
 
 
@@ -37,13 +33,6 @@ def sparkline(amounts: Sequence[Decimal]) -> str:
     if not largest:
         return _LEVELS[0] * len(sums)
     return "".join(_LEVELS[round(amount / largest * (len(_LEVELS) - 1))] for amount in sums)
-
-
-def amount(usd: Decimal | None) -> str:
-    """An amount of any size: `$0.00118`, `$12.35`, `$1,234,567`, `unknown`."""
-    if usd is None or abs(usd) < _LARGE_USD:
-        return dollars(usd)
-    return f"{'-' if usd < 0 else ''}${abs(usd):{',.0f' if abs(usd) >= _ROUND_USD else ',.2f'}}"
 
 
 def counted(count: int, one: str, many: str) -> str:

@@ -2,7 +2,6 @@
 
 import sys
 import unicodedata
-from decimal import Decimal
 from typing import TextIO
 
 from rich.console import Console
@@ -33,14 +32,6 @@ def table(*columns: str) -> Table:
     for position, column in enumerate(columns):
         grid.add_column(column, justify="right" if position else "left", no_wrap=True)
     return grid
-
-
-def dollars(amount: Decimal | str | None) -> str:
-    """An amount for people: `$0.00118`, `$0`, `unknown`."""
-    if amount is None:
-        return "unknown"
-    exact = Decimal(amount)
-    return "$0" if exact == 0 else f"{'-' if exact < 0 else ''}${abs(exact):.5f}"
 
 
 def _drives_terminal(character: str) -> bool:

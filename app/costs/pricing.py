@@ -7,6 +7,9 @@ from typing import Final, Protocol
 PRICE_DECIMALS: Final = 6
 """The decimals that a price per million tokens may have, so that a cost has at most twelve and is kept exactly."""
 
+_LARGE_USD: Final = 1
+_ROUND_USD: Final = 1_000
+
 _TOKENS_PER_PRICE: Final = Decimal(1_000_000)
 _TOO_MUCH_USD: Final = 10**9
 
@@ -98,3 +101,18 @@ def plain_usd(amount: Decimal | None) -> str | None:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in {"", "-0"} else text
+
+
+def dollars(amount: Decimal | str | None) -> str:
+    """An amount for people: `$0.00118`, `$0`, `unknown`."""
+    if amount is None:
+        return "unknown"
+    exact = Decimal(amount)
+    return "$0" if exact == 0 else f"{'-' if exact < 0 else ''}${abs(exact):.5f}"
+
+
+def amount(usd: Decimal | None) -> str:
+    """An amount of any size: `$0.00118`, `$12.35`, `$1,234,567`, `unknown`."""
+    if usd is None or abs(usd) < _LARGE_USD:
+        return dollars(usd)
+    return f"{'-' if usd < 0 else ''}${abs(usd):{',.0f' if abs(usd) >= _ROUND_USD else ',.2f'}}"

@@ -1,7 +1,6 @@
 """Entries of answers that cost nothing are written behind the answer's back: nobody waits for the disk to have them."""
 
 import logging
-import queue
 import threading
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,6 +9,7 @@ from app.costs.budgets import Standing
 from app.costs.errors import LedgerError
 from app.costs.hits import AnsweringLedger, HitGroup, HitSum
 from app.costs.ledger import Entry, Hold, Spender
+from app.workers import Worker
 
 _CAPACITY: Final = 1_000
 
@@ -27,11 +27,9 @@ class WriteBehindLedger:
     def __init__(self, ledger: AnsweringLedger, close: Callable[[], None], capacity: int = _CAPACITY) -> None:
         self._ledger = ledger
         self._close = close
-        self._waiting: queue.Queue[Entry | None] = queue.Queue(capacity)
         self._lock = threading.Lock()
         self._set_aside: set[str] = set()
-        self._writer: threading.Thread | None = None
-        self._closed = False
+        self._writer = Worker("ledger", ledger.settle, capacity, _lose)
 
     def standing(self, spender: Spender) -> Standing:
         """How far the limits that bind a spender are used now. Raises `LedgerError`."""
@@ -48,7 +46,7 @@ class WriteBehindLedger:
         with self._lock:
             costs = entry.id in self._set_aside
             self._set_aside.discard(entry.id)
-            later = not costs and not self._closed and self._put(entry)
+            later = not costs and self._writer.offer(entry)
         if not later:
             self._ledger.settle(entry)
 
@@ -58,29 +56,16 @@ class WriteBehindLedger:
 
     def close(self) -> None:
         """Write what waits, and close the ledger within."""
-        with self._lock:
-            self._closed, writer = True, self._writer
-        if writer:
-            self._waiting.put(None)
-            writer.join()
+        self._writer.close(drop=False)
         self._close()
 
-    def _put(self, entry: Entry) -> bool:
-        """Leave an entry to the thread; `False` when too many wait."""
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
-            self._writer.start()
-        try:
-            self._waiting.put_nowait(entry)
-        except queue.Full:
-            return False
-        return True
 
-    def _write(self) -> None:
-        while entry := self._waiting.get():
-            try:
-                self._ledger.settle(entry)
-            except LedgerError as error:
-                _log.warning("The entry of answer %s, which cost nothing, is lost: %s", entry.id, error)
-            except Exception:  # noqa: BLE001 - a thread that ended here would take all later entries with it
-                _log.exception("The entry of answer %s, which cost nothing, is lost.", entry.id)
+def _lose(entry: Entry, error: Exception) -> None:
+    foreseen = isinstance(error, LedgerError)
+    _log.log(
+        logging.WARNING if foreseen else logging.ERROR,
+        "The entry of answer %s, which cost nothing, is lost: %s",
+        entry.id,
+        error,
+        exc_info=not foreseen,
+    )

@@ -1,6 +1,5 @@
 """The answers of a batch: a JSONL file that grows by whole lines, and says what has been answered already."""
 
-import fcntl
 import os
 import stat
 import time
@@ -13,6 +12,7 @@ from app.answers.answers import Answer
 from app.answers.shapes import AnswerShape, answer_shape
 from app.errors import BatchFileError
 from app.jobs.questions_file import BatchQuestion
+from indexing.files import append_whole, lock_open
 
 _PRIVATE: Final = 0o600
 _SYNC_EVERY_S: Final = 1.0
@@ -88,12 +88,7 @@ class AnswersFile:
         shape = BatchAnswerShape(question_id=question.id, **answer_shape(answer).model_dump(exclude_unset=True))
         line = f"{shape.model_dump_json(exclude_unset=True)}\n".encode()
         try:
-            whole = os.fstat(self._descriptor).st_size
-            try:
-                _write_all(self._descriptor, line)
-            except OSError:
-                os.ftruncate(self._descriptor, whole)
-                raise
+            append_whole(self._descriptor, line)
             if time.monotonic() - self._synced_at >= _SYNC_EVERY_S:
                 os.fsync(self._descriptor)
                 self._synced_at = time.monotonic()
@@ -113,10 +108,8 @@ class AnswersFile:
     def _take(self) -> None:
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
             raise BatchFileError(f"The answers {self._path} are no file. Name one that can be added to and read again.")
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BatchFileError(f"Another run is writing {self._path}. Wait for its end, or write to another file.") from error
+        if not lock_open(self._descriptor):  # a file beside it would litter somebody's folder
+            raise BatchFileError(f"Another run is writing {self._path}. Wait for its end, or write to another file.")
 
     def _read(self) -> dict[str, str]:
         """The question of each row that is answered, by id; what a crash left unfinished is cut off."""
@@ -151,8 +144,3 @@ class AnswersFile:
             f"The answers {self._path} cannot be written: {error.strerror}. Make room on the disk, or check the path and its "
             "permissions; run the same again to go on where this stopped."
         )
-
-
-def _write_all(descriptor: int, line: bytes) -> None:
-    while line:
-        line = line[os.write(descriptor, line) :]

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from app.answers.answers import Abstention, Answer
 from app.answers.events import Decision
 from app.costs.errors import BudgetExhaustedError
-from app.costs.receipts import Receipt
+from app.costs.receipts import Receipt, sum_usd
 from app.errors import AnsweringError
 from app.jobs.questions_file import BatchQuestion
 from retrieval.errors import RetrievalError
@@ -47,8 +47,8 @@ class Tally:
         """Add a receipt."""
         self.input_tokens += receipt.input_tokens
         self.output_tokens += receipt.output_tokens
-        self.cost_usd = _sum(self.cost_usd, receipt.cost_usd)
-        self.saved_usd = _sum(self.saved_usd, receipt.saved_usd)
+        self.cost_usd = sum_usd([self.cost_usd, receipt.cost_usd])
+        self.saved_usd = sum_usd([self.saved_usd, receipt.saved_usd])
 
 
 class Batch:
@@ -158,7 +158,3 @@ def endpoint_failure(answer: Answer) -> str | None:
         return None
     last = answer.steps[-2]
     return last.reason if last.decision is Decision.FAIL else None
-
-
-def _sum(total: Decimal | None, amount: Decimal | None) -> Decimal | None:
-    return None if total is None or amount is None else total + amount

@@ -19,7 +19,7 @@ from app.generation.calls import BatchReply, CallKind, FirstCall, most_usage
 from app.generation.endpoints import BatchGenerator, BatchProgress, Endpoint, Prompt
 from app.generation.errors import EndpointUnavailableError
 from app.jobs.questions_file import BatchQuestion
-from indexing.files import sync_folder, write_durably
+from indexing.files import sync_path, write_durably
 
 MOST_CALLS: Final = 50_000
 MOST_BYTES: Final = 100_000_000
@@ -222,7 +222,7 @@ class ProviderBatch:
         try:
             if record is None:
                 self._file.unlink(missing_ok=True)
-                sync_folder(self._file.parent)
+                sync_path(self._file.parent)
             else:
                 write_durably(self._file, record.model_dump_json())
         except OSError as error:

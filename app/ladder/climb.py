@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.answering.recent import Recent
 from app.answers.answers import Draft, DraftSentence, groundedness
 from app.answers.events import Decision, Listener, Step, TextPiece
 from app.costs.budgets import Restraint
@@ -36,6 +35,7 @@ from indexing.tokens import TokenCounter
 from retrieval.context import ContextSettings
 from retrieval.lexicon import Rarity
 from retrieval.passages import Context
+from retrieval.recent import Recent
 from retrieval.rendering import render
 from retrieval.retriever import Evidence
 from retrieval.selection import WIDE, SelectionSettings

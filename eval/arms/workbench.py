@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
@@ -39,6 +38,7 @@ from eval.datasets.quotes import normalised_page
 from indexing.chunking import CHUNKER_VERSION, chunk_document
 from indexing.documents import DEFAULT_TENANT, EVERYONE, Document
 from indexing.embedding import Embedder, EmbeddingCache
+from indexing.files import write_durably
 from indexing.generations import Generations
 from indexing.planning import Progress, SyncTools
 from indexing.sources import DocumentSource, Skipped
@@ -195,9 +195,7 @@ def _documents(file: Path, sources: Sequence[DocumentSource], tools: SyncTools) 
         raws = (item for source in sources for item in source.documents() if not isinstance(item, Skipped))
         parsed = ((raw, result) for raw, result in tools.parser.parse(raws) if not isinstance(result, Skipped))
         kept = {raw.path: (result.title, result.markdown) for raw, result in parsed}
-        unfinished = file.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps({"recipe": recipe, "pages": kept}, ensure_ascii=False), encoding="utf-8")
-        os.replace(unfinished, file)  # noqa: PTH105 - `Path.replace` reads like a change of text here
+        write_durably(file, json.dumps({"recipe": recipe, "pages": kept}, ensure_ascii=False))
     return {
         path: Document(path, DEFAULT_TENANT, "", path, path, title, markdown, None, (EVERYONE,), "")
         for path, (title, markdown) in kept.items()

@@ -29,8 +29,7 @@ from rich.table import Table
 from app.answers.answers import Answer, Answered
 from app.answers.questions import Question
 from app.bootstrap import build_counter, build_prices, build_service
-from app.cli.rendering import dollars
-from app.costs.pricing import PriceBook
+from app.costs.pricing import PriceBook, dollars
 from app.costs.receipts import Receipt
 from app.generation.endpoints import Completion, Endpoint, Finish, Prompt, Rungs, TextListener
 from app.settings import load_settings

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from app.caching.cache import HitKind
 from app.cli.figures import percent, print_whole
-from app.cli.rendering import dollars, printable, table
+from app.cli.rendering import printable, table
 from app.costs.confidence import share_at_most
-from app.costs.pricing import plain_usd
+from app.costs.pricing import dollars, plain_usd
 from app.costs.receipts import sum_usd
 from eval.errors import RunError
 from eval.replay.arms import PERFECT, SIMILAR

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.cli.figures import percent
-from app.cli.rendering import dollars
+from app.costs.pricing import dollars
 from eval.arms.arms import ARMS, FARTHING, NO_COMPRESSION, SMALLER_K
 from eval.datasets.cases import Case
 from eval.measures.intervals import Interval

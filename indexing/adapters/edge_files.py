@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from indexing.errors import ChunkIndexError, IndexForeignError, IndexMismatchError, IndexMissingError
+from indexing.files import sync_path, write_durably
 
 INDEX_FOLDER: Final = "chunks"
 MARK_FILE: Final = "farthing.json"
@@ -46,14 +47,9 @@ def write_mark(directory: Path, dimension: int, chunk_count: int) -> None:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}
     for path in (*paths, *(path for path in folder.rglob("*") if path.is_dir())):
-        _sync(path)
-    mark = folder / MARK_FILE
-    draft = folder / f"{MARK_FILE}.draft"
-    draft.write_text(json.dumps(asdict(IndexMark(FORMAT, dimension, chunk_count, files))), encoding="utf-8")
-    _sync(draft)
-    draft.rename(mark)
-    _sync(folder)
-    _sync(directory)
+        sync_path(path)
+    write_durably(folder / MARK_FILE, json.dumps(asdict(IndexMark(FORMAT, dimension, chunk_count, files))))
+    sync_path(directory)
 
 
 def read_mark(directory: Path) -> IndexMark:
@@ -192,11 +188,3 @@ def _reading_fills_holes(folder: Path) -> bool:
             except OSError as error:  # no room for it; or Linux before 5.14 or another system, where nobody knows
                 return error.errno == errno.EFAULT
         return os.fstat(file.fileno()).st_blocks > 0
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

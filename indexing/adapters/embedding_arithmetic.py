@@ -6,12 +6,13 @@ bf16 pays where the CPU multiplies it in hardware (AMX, AVX512-BF16) and costs e
 import contextlib
 import json
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
+
+from indexing.files import write_durably
 
 BF16: Final = "torch-bf16"
 FP32: Final = "torch-fp32"
@@ -70,10 +71,8 @@ class ArithmeticVerdicts:
         variant = BF16 if fp32_s >= _WORTH_IT * bf16_s and cosine >= _SAME_DIRECTION else FP32
         verdict = {"variant": variant, "fp32_s": round(fp32_s, 4), "bf16_s": round(bf16_s, 4), "cosine": round(cosine, 6)}
         text = json.dumps({**self._stored(), self._key: verdict}, indent=1)
-        unfinished = self._file.with_name(f"{_FILE}.{os.getpid()}")
         try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(self._file)
+            write_durably(self._file, text)
         except FileNotFoundError:
             pass  # there is no home yet: `farthing doctor` measures before anything is indexed
         except OSError as error:

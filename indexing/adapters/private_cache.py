@@ -4,7 +4,6 @@ diskcache keeps whatever it is given by pickling it, and follows file names that
 bytes go in and out, inside the database, and every other kind of row counts as absent.
 """
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -18,6 +17,8 @@ from typing import Any, Final, Generic, TypeVar
 
 import diskcache
 from diskcache.core import MODE_RAW
+
+from indexing.files import lock_open
 
 DATABASE: Final = "cache.db"
 
@@ -263,7 +264,7 @@ def _alone(directory: Path) -> Iterator[None]:
     """Hold off other processes that would open or remove the database now."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock_open(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)

@@ -69,8 +69,8 @@ class Language:
     def stems(self, tokens: list[str]) -> list[str]:
         """The Snowball stem of each token."""
         stemmer = getattr(self._local, "stemmer", None)
-        if stemmer is None:  # a stemmer may be used by one thread only
-            stemmer = self._local.stemmer = Stemmer.Stemmer(self.stemmer)
+        if stemmer is None:  # for one thread only, and without a memory: a word in it may be all that is left of a page
+            stemmer = self._local.stemmer = Stemmer.Stemmer(self.stemmer, 0)
         result: list[str] = stemmer.stemWords(tokens)
         return result
 

@@ -1,13 +1,12 @@
 """The chunks that a searcher has decoded lately, handed out only to those who may read them."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from indexing.documents import AccessScope, Chunk
 from indexing.index import decode_chunk
 from retrieval.errors import SearchError
+from retrieval.recent import Recent
 
 CACHED_CHUNKS: Final = 16_384
 """About 70 MB; an index of so many chunks is read from memory once it is warm."""
@@ -17,17 +16,11 @@ class ChunkCache:
     """The most recently used chunks of one generation, by id. Safe to use from several threads at once."""
 
     def __init__(self, capacity: int = CACHED_CHUNKS) -> None:
-        self._capacity = capacity
-        self._chunks: OrderedDict[str, Chunk] = OrderedDict()
-        self._lock = threading.Lock()
+        self._chunks: Recent[str, Chunk] = Recent(capacity)
 
     def get(self, chunk_ids: Iterable[str]) -> dict[str, Chunk]:
         """Those of the chunks that are here, whoever may read them: filter with `readable` before handing them out."""
-        with self._lock:
-            found = {chunk_id: self._chunks[chunk_id] for chunk_id in chunk_ids if chunk_id in self._chunks}
-            for chunk_id in found:
-                self._chunks.move_to_end(chunk_id)
-        return found
+        return self._chunks.get_all(chunk_ids)
 
     def decode(self, payloads: Mapping[str, Mapping[str, Any] | None]) -> dict[str, Chunk]:
         """The chunks of these payloads by id, decoded where they are not here yet, and kept.
@@ -37,10 +30,7 @@ class ChunkCache:
         """
         known = self.get(payloads)
         chunks = {chunk_id: known.get(chunk_id) or _decode(chunk_id, payload) for chunk_id, payload in payloads.items()}
-        with self._lock:
-            self._chunks.update(chunks)
-            while len(self._chunks) > self._capacity:
-                self._chunks.popitem(last=False)
+        self._chunks.add_all(chunks)
         return chunks
 
 

@@ -6,24 +6,22 @@ in which the large files, which the engine only reads, are hard links, and the s
 
     <scratch>/lock              held while views are made and swept
     <scratch>/view-<random>/    one view
-        lock                    held by its owner, by flock: a dead owner's lock is free, whatever killed it
+        lock                    held by its owner: a dead owner's lock is free, whatever killed it
         shard/                  what the engine opens
 
 Source:
     `tests/retrieval/adapters/test_edge_view.py` compares every byte and time stamp of the committed files before and after.
 """
 
-import contextlib
-import fcntl
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from indexing.adapters.edge_files import INDEX_FOLDER, IndexMark, copy_sparsely
+from indexing.files import take_lock
 
 _LOCK_FILE: Final = "lock"
 _VIEW_PREFIX: Final = "view-"
@@ -41,10 +39,10 @@ class EdgeView:
             OSError: A file of the index is gone, or the disk is full.
         """
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(scratch / _LOCK_FILE):
+        with take_lock(scratch / _LOCK_FILE):
             _sweep(scratch)
             self._root = Path(tempfile.mkdtemp(prefix=_VIEW_PREFIX, dir=scratch))
-            self._lock = _lock(self._root / _LOCK_FILE, fcntl.LOCK_EX)
+            self._lock = take_lock(self._root / _LOCK_FILE)
         self.shard = self._root / "shard"
         try:
             self._fill(directory / INDEX_FOLDER, mark)
@@ -55,7 +53,7 @@ class EdgeView:
     def remove(self) -> None:
         """Remove the view. What cannot be removed now is swept by the next opener."""
         shutil.rmtree(self._root, ignore_errors=True)
-        os.close(self._lock)
+        self._lock.release()
 
     def _fill(self, source: Path, mark: IndexMark) -> None:
         for folder in sorted({(self.shard / name).parent for name in mark.files}):
@@ -79,28 +77,8 @@ def _linked(source: Path, target: Path) -> bool:
 def _sweep(scratch: Path) -> None:
     for view in scratch.glob(f"{_VIEW_PREFIX}*"):
         try:
-            lock = _lock(view / _LOCK_FILE, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = take_lock(view / _LOCK_FILE, 0)
         except OSError:
             continue  # its owner lives, or has just removed it
         shutil.rmtree(view, ignore_errors=True)
-        os.close(lock)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    lock = _lock(path, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def _lock(path: Path, mode: int) -> int:
-    """Open and lock a file. Closing the descriptor, or the process' death, frees it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, mode)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+        lock.release()

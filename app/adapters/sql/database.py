@@ -120,13 +120,17 @@ class LedgerDatabase:
             "application_name": "farthing",
         }
         return sa.create_engine(
-            self._url.set(drivername="postgresql+psycopg"), connect_args=connect_args, pool_pre_ping=True, pool_timeout=_WAIT_S
+            self._url.set(drivername="postgresql+psycopg"),
+            connect_args=connect_args,
+            pool_pre_ping=True,
+            pool_timeout=_WAIT_S,
+            hide_parameters=True,
         )
 
     def _file(self) -> Engine:
         make_private(self._folder)
         os.close(os.open(self._folder / _FILE, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its own files this file's mode
-        engine = sa.create_engine(self._url, connect_args={"timeout": _WAIT_S}, pool_timeout=_WAIT_S)
+        engine = sa.create_engine(self._url, connect_args={"timeout": _WAIT_S}, pool_timeout=_WAIT_S, hide_parameters=True)
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

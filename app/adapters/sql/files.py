@@ -1,8 +1,6 @@
 """Files beside the ledger: a lock among processes, and who is running."""
 
-import fcntl
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,8 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from app.costs.errors import LedgerBusyError, LedgerError
-
-_LOOK_AGAIN_S: Final = 0.005
+from indexing.files import lock_open, take_lock
 
 
 def make_private(folder: Path) -> None:
@@ -44,20 +41,12 @@ def folder_lock(path: Path, timeout_s: float) -> Iterator[None]:
         LedgerError: The lock's file cannot be made.
     """
     with file_errors(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        until = time.monotonic() + timeout_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= until:
-                    raise LedgerBusyError(f"Another process holds {path}. Try again when it is done.") from error
-                time.sleep(_LOOK_AGAIN_S)
+        try:
+            lock = take_lock(path, timeout_s)
+        except TimeoutError as error:
+            raise LedgerBusyError(f"Another process holds {path}. Try again when it is done.") from error
+    with lock:
         yield
-    finally:
-        os.close(descriptor)
 
 
 class Presence:
@@ -74,7 +63,7 @@ class Presence:
         self.instance: Final = uuid.uuid4().hex
         with folder_lock(self._lock, 10.0):  # so that nobody looks between the making of the file and its locking
             self._descriptor = os.open(folder / self.instance, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            lock_open(self._descriptor)
 
     def others(self) -> tuple[frozenset[str], frozenset[str]]:
         """The processes of this folder, without this one: those that run, and those that died. Raises `LedgerError`."""
@@ -104,9 +93,6 @@ def _nobody_holds(file: Path) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return lock_open(descriptor)
     finally:
         os.close(descriptor)
-    return True

@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError
 from app.adapters.sql.files import folder_lock, make_private
 from app.costs.errors import LedgerBusyError, LedgerError, LedgerRefusedError
 from app.costs.ledger import Entry
+from indexing.files import append_whole, sync_path
 
 _WAIT_S: Final = 30.0
 _PRIVATE: Final = 0o600
@@ -70,7 +71,7 @@ class PendingFile:
                     _append(descriptor, line)
                 finally:
                     os.close(descriptor)
-                _sync_folder(self._folder)
+                sync_path(self._folder)
         except PydanticSerializationError as error:
             raise LedgerRefusedError(f"The bill of answer {entry.id} cannot be written down: {error}.") from error
         except OSError as error:
@@ -115,9 +116,10 @@ class PendingFile:
         try:
             kept = _LINE.validate_json(line)
             write(kept.entry, kept.settled_at)
-        except (ValidationError, LedgerRefusedError):  # it would stand in the way of all others for ever
+        except (ValidationError, LedgerRefusedError) as error:  # it would stand in the way of all others for ever
             aside = self._path.with_name("pending-refused.jsonl")
-            _log.exception("A bill that waits in %s cannot be used; it is moved to %s.", self._path, aside)
+            # Only the kind of error: a validation's message holds what it has read, and so a question.
+            _log.error("A bill that waits in %s cannot be used (%s); it is moved to %s.", self._path, type(error).__name__, aside)
             with open(aside, "ab", opener=lambda path, flags: os.open(path, flags, _PRIVATE)) as file:
                 file.write(line)
                 file.flush()
@@ -125,24 +127,13 @@ class PendingFile:
 
 
 def _append(descriptor: int, line: bytes) -> None:
-    size = os.fstat(descriptor).st_size
-    whole = size
+    whole = os.fstat(descriptor).st_size
     while whole and os.pread(descriptor, 1, whole - 1) != b"\n":  # what a killed process left unfinished
         whole -= 1
     os.ftruncate(descriptor, whole)
+    append_whole(descriptor, line)
     try:
-        rest = line
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     except OSError:
         os.ftruncate(descriptor, whole)
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from app.caching.rules.agreement import FEATURES
 from app.costs.confidence import share_at_least
+from retrieval.weights import probability
 
 _TELLING: Final = 2
 
@@ -46,7 +47,7 @@ class Calibration:
     def probability(self, features: Sequence[float]) -> float:
         """What the mix says, in (0, 1), for features in the order of `FEATURES`."""
         odds = self.bias + math.fsum(self.weights.get(n, 0.0) * value for n, value in zip(FEATURES, features, strict=True))
-        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, odds))))
+        return probability(odds)
 
     def share_from(self, probability: float) -> float:
         """The share of right ones that was counted among proposals as likely as this or likelier; 0 where there were none."""

@@ -1,6 +1,5 @@
 """`farthing ask`."""
 
-import logging
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,9 +16,11 @@ from app.answers.shapes import AnswerShape, CitationShape, ReceiptLineShape, Rec
 from app.bootstrap import build_counter, build_service
 from app.cli import OK, PARTLY
 from app.cli.callers import local_caller
-from app.cli.rendering import console, dollars, printable, table
+from app.cli.rendering import console, printable, table
+from app.costs.pricing import dollars
 from app.errors import AppError
 from app.settings import load_settings
+from app.telemetry import configure_command_logging
 
 
 def run(text: str, labels: tuple[str, ...], after: Path | None, *, explain: bool, as_json: bool) -> int:
@@ -30,7 +31,7 @@ def run(text: str, labels: tuple[str, ...], after: Path | None, *, explain: bool
     # Before anything heavy is imported: a question that will be refused should not wait for the model.
     admit(question, settings.answering.max_question_characters)
     service = build_service(settings)
-    logging.basicConfig(format="farthing: %(message)s")  # what the answer had to do without
+    configure_command_logging()  # what the answer had to do without
     out = console(sys.stdout)
     try:
         service.warm_up()  # opening and loading are not this answer's doing, and not on its receipt

@@ -15,10 +15,11 @@ from app.bootstrap import build_ledger, build_rungs, build_service
 from app.cli import INTERRUPTED, OK, PARTLY
 from app.cli.callers import local_caller
 from app.cli.commands.provider_batch import ProviderRun, open_batch
-from app.cli.figures import amount, counted
+from app.cli.figures import counted
 from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, printable
 from app.costs.ledger import Surface
+from app.costs.pricing import amount
 from app.errors import CommandError
 from app.jobs.answers_file import AnswersFile
 from app.jobs.batch import Ask, Batch, Tally

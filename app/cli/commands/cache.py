@@ -23,9 +23,9 @@ from app.caching.rulings import read
 from app.caching.selecting import Selection, drop
 from app.caching.store import StoredAnswer, TendedStore
 from app.cli import OK, PARTLY
-from app.cli.rendering import complain, console, dollars, printable
+from app.cli.rendering import complain, console, printable
 from app.cli.since import parse_since
-from app.costs.pricing import plain_usd
+from app.costs.pricing import dollars, plain_usd
 from app.errors import CommandError
 from app.settings import load_settings
 from indexing.documents import parse_labels

@@ -17,11 +17,11 @@ from app.caching.learning import Learned
 from app.caching.rules.decisions import Standing
 from app.caching.store import StoredAnswer, StoreUsage
 from app.cli import OK
-from app.cli.figures import amount, counted, percent
+from app.cli.figures import counted, percent
 from app.cli.rendering import console, printable, table
 from app.cli.since import parse_since
 from app.costs.hits import HitSum
-from app.costs.pricing import plain_usd
+from app.costs.pricing import amount, plain_usd
 from app.costs.reports import Summary
 from app.costs.rungs import Rung
 from app.costs.shapes import hit_shape, moment

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from app import bootstrap
 from app.cli import OK
-from app.cli.figures import amount, bar, counted, percent, print_whole, sparkline
+from app.cli.figures import bar, counted, percent, print_whole, sparkline
 from app.cli.rendering import complain, console, printable, table
 from app.cli.since import parse_since
 from app.costs.csv_rows import write_rows
 from app.costs.focus import FOCUS_COLUMNS, charges, focus_rows
 from app.costs.hits import HitSum
 from app.costs.measured import MeasuredSaving, measured_saving
+from app.costs.pricing import amount
 from app.costs.reports import Grouping, LedgerReader, Summary, good_answer_bounds
 from app.costs.shapes import ReportShape, SummaryShape, hit_shape, measured_shape, moment, summary_shape
 from app.errors import CommandError

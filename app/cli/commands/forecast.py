@@ -11,11 +11,12 @@ from rich.text import Text
 
 from app import bootstrap
 from app.cli import OK
-from app.cli.figures import amount, counted, percent, print_whole
+from app.cli.figures import counted, percent, print_whole
 from app.cli.rendering import console, table
 from app.cli.since import parse_since
 from app.costs.confidence import UsdBounds
 from app.costs.forecast import FEW_QUESTIONS, Measurement, Month, forecast, measure_ledger
+from app.costs.pricing import amount
 from app.costs.shapes import forecast_shape
 from app.errors import CommandError
 from app.settings import load_settings

@@ -20,8 +20,8 @@ from app.bootstrap import (
 )
 from app.cli import DOMAIN_ERRORS, INTERRUPTED, OK, PARTLY
 from app.cli.progress import ProgressBar
-from app.cli.rendering import complain, console, dollars, printable, table
-from app.costs.pricing import Usage, plain_usd, price_usage
+from app.cli.rendering import complain, console, printable, table
+from app.costs.pricing import Usage, dollars, plain_usd, price_usage
 from app.errors import CommandError
 from app.home import prepare_home
 from app.settings import Settings, load_settings

@@ -66,7 +66,7 @@ class Bench:
         measuring = Measuring(share, self.write, self.rungs, self.ledger, "p1", COUNTER)
         yield measuring
         deadline = time.monotonic() + 10
-        while measuring._samples.qsize() and time.monotonic() < deadline:
+        while measuring._worker.waiting and time.monotonic() < deadline:
             time.sleep(0.005)
         measuring.close()
 

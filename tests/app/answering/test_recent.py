@@ -1,8 +1,6 @@
 """What was worked out a moment ago, and is not worked out again."""
 
-import gc
 import sqlite3
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 import pytest
 
 from app.access.callers import Caller
-from app.answering.recent import Recent, RecentSearches
 from app.answering.service import AnswerService
 from app.answers.questions import Question
 from app.bootstrap import build_service
@@ -28,15 +25,6 @@ from tests.fakes.embedder import FakeEmbedder
 Index = Callable[..., SyncReport]
 SCOPE = AccessScope("default", frozenset({EVERYONE}))
 QUESTION = Question("How many days of paid leave?")
-
-
-def test_what_was_not_asked_for_longest_makes_room() -> None:
-    recent: Recent[str, int] = Recent(2)
-    for number, name in enumerate("ab", start=1):
-        recent.add(name, number)
-    assert recent.get("a") == 1
-    recent.add("c", 3)
-    assert [recent.get(name) for name in "abc"] == [1, None, 3]
 
 
 def test_a_statement_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,36 +90,13 @@ def test_an_uncached_repeat_pays_no_search_until_the_index_changes(
     assert "30 days" in getattr(changed, "text", "")
 
 
-def test_nothing_is_held_of_another_generation_or_for_other_rights() -> None:
-    searches = RecentSearches()
-    found: Any = type("Found", (), {"query": "query"})()
-    query: Any = "query"
-    vector: Any = object()
-    assert searches.get(query, SCOPE, "g1") is None
-    searches.add("g1", SCOPE, vector, found)
-    assert searches.get(query, SCOPE, "g1") == (vector, found)
-    assert searches.get(query, AccessScope("default", frozenset({"hr"})), "g1") is None
-    assert searches.get(query, SCOPE, "g2") is None
-    assert searches.get(query, SCOPE, "g1") is None
-    searches.add("g2", SCOPE, vector, found)
-    assert searches.get(query, SCOPE, "g1") is None
-
-
-def test_what_was_found_while_the_generation_changed_is_not_held() -> None:
-    searches = RecentSearches()
-    query: Any = "query"
-    vector: Any = object()
-
-    class Found:
-        @property
-        def query(self) -> str:
-            searches.get(query, SCOPE, "g2")  # just then, somebody asks the next generation
-            return "query"
-
-    found: Any = Found()
-    held = weakref.ref(found)
-    assert searches.get(query, SCOPE, "g1") is None
-    searches.add("g1", SCOPE, vector, found)
-    del found
-    gc.collect()
-    assert held() is None
+@pytest.mark.usefixtures("best_unit_answers")
+def test_what_was_found_is_for_the_same_rights_alone(
+    index: Index, service: AnswerService, settings: Settings, searched: list[str]
+) -> None:
+    index()
+    index({"pay.md": "# Pay\n\nPay comes on the 25th.\n"}, labels=("hr",))
+    for scope in (SCOPE, AccessScope("default", frozenset({EVERYONE, "hr"}))):
+        service.ask(QUESTION, Caller(scope, Spender(Surface.HTTP)))
+        forget_answers(settings)
+    assert searched == [QUESTION.text] * 2

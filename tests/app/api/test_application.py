@@ -249,6 +249,29 @@ def test_a_failing_model_is_a_problem_without_its_words(
     assert response.headers["retry-after"] == "30"
 
 
+def test_every_response_carries_the_id_of_its_request(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    made = set[str]()
+    for response in (
+        client.get("/health"),
+        client.get("/nowhere"),
+        ask(client),
+        ask(client, "x" * 100_000),
+        ask(client, stream=True),
+    ):
+        made.add(response.headers["x-request-id"])
+    monkeypatch.setattr("app.ladder.climb.extract", fail)
+    broken = ask(client, "What does a hotel cost?")
+    made.add(broken.headers["x-request-id"])
+    assert broken.status_code == 500
+    assert broken.headers["x-content-type-options"] == "nosniff"
+    assert len(made) == 6
+    for sent, kept in (("mine.1", True), ("not mine", False), ("x" * 65, False)):
+        assert (client.get("/health", headers={"x-request-id": sent}).headers["x-request-id"] == sent) is kept
+
+
 def test_every_response_carries_the_safe_headers(client: TestClient) -> None:
     for response in (client.get("/health"), client.get("/nowhere"), client.get("/docs"), ask(client, "x" * 100_000)):
         assert response.headers["content-security-policy"].startswith("default-src 'none'")

@@ -37,7 +37,7 @@ def test_an_attempt_that_fails_says_why_and_the_next_one_may_succeed(met: Except
     ready = Readiness(warm_up)
     ready.start()
     until(lambda: not attempts)
-    until(lambda: ready._thread.is_alive() is False)
+    until(lambda: ready._attempts.runs is False)
     ready.require()
     assert isinstance(heard[0], NotReadyError)
     assert heard[1:] == [met, met]

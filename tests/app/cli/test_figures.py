@@ -3,8 +3,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.cli.figures import amount, bar, counted, percent, print_whole, sparkline
+from app.cli.figures import bar, counted, percent, print_whole, sparkline
 from app.cli.rendering import console, table
+from app.costs.pricing import amount
 
 
 @pytest.mark.parametrize(("share", "drawn"), [(0, ""), (1, "████████"), (0.5, "████"), (0.0001, "▏"), (0.99, "███████▉")])

@@ -3,7 +3,8 @@ import io
 import pytest
 from rich.text import Text
 
-from app.cli.rendering import console, dollars, printable, table
+from app.cli.rendering import console, printable, table
+from app.costs.pricing import dollars
 
 
 @pytest.mark.parametrize(

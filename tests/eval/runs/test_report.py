@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.rendering import dollars
+from app.costs.pricing import dollars
 from eval.measures.intervals import Interval
 from eval.measures.measures import MEASURE_BY_NAME, Outcome
 from eval.runs.charts import Dot, Line, frontier_chart, quality_chart, type_bars

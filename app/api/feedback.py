@@ -1,7 +1,5 @@
 """The route by which people say whether an answer was right."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Final
 
 import structlog
@@ -9,8 +7,8 @@ from fastapi import APIRouter, Request
 
 from app.api.callers import Callers
 from app.api.errors import problem_responses
-from app.costs.reports import LedgerReader, Verdict
 from app.costs.shapes import FeedbackRequest, FeedbackShape
+from app.jobs.feedback import Feedback
 
 FEEDBACK_PATH: Final = "/v1/feedback"
 
@@ -19,25 +17,14 @@ _PROBLEMS: Final = problem_responses(404, 408, 413, 422, 500, 503)
 _log = structlog.get_logger("farthing.api")
 
 
-def feedback_router(
-    open_ledger: Callable[[], AbstractContextManager[LedgerReader]], mark_wrong: Callable[[str], int], callers: Callers
-) -> APIRouter:
-    """The route, over a ledger and the answer cache.
-
-    Args:
-        open_ledger: Opens the ledger's reports, which take in what people say: seldom enough to open them each time.
-        mark_wrong: Takes an answer that somebody calls wrong, by its id, out of the cache.
-        callers: Says who does.
-    """
+def feedback_router(verdicts: Feedback, callers: Callers) -> APIRouter:
+    """The route to what takes in what people say; `callers` says who does."""
     router = APIRouter()
 
     @router.post(FEEDBACK_PATH, responses=_PROBLEMS)
     def feedback(body: FeedbackRequest, request: Request) -> FeedbackShape:
         """Say whether an answer was right. The last verdict on an answer counts; a wrong one is not given again."""
-        person = callers.spender(request).person
-        with open_ledger() as ledger:
-            ledger.add_feedback(body.id, body.verdict, person, (body.comment or "").strip() or None)
-        dropped = mark_wrong(body.id) if body.verdict is Verdict.WRONG else 0
+        dropped = verdicts.take(body.id, body.verdict, callers.spender(request).person, body.comment)
         _log.info("feedback", id=body.id, verdict=body.verdict.value, dropped=dropped)
         return FeedbackShape(id=body.id, verdict=body.verdict)
 

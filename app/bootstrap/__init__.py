@@ -14,7 +14,7 @@ from app.bootstrap.ledger import build_ledger, open_ledger_reader
 from app.bootstrap.models import build_prices, build_rungs
 from app.bootstrap.sources import build_sources, refuse_overlaps
 from app.bootstrap.status import read_status
-from app.bootstrap.upkeep import mark_wrong, open_answers, open_inspection, read_calibration, refresh_answers, renew_answers
+from app.bootstrap.upkeep import open_answers, open_inspection, read_calibration, refresh_answers, renew_answers
 from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder
@@ -24,6 +24,7 @@ from indexing.planning import SyncTools
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
     from fastapi import FastAPI
 
+    from app.jobs.feedback import Feedback
 
 __all__ = [
     "Engine",
@@ -33,13 +34,13 @@ __all__ = [
     "build_counter",
     "build_embedder",
     "build_embedding_cache",
+    "build_feedback",
     "build_generations",
     "build_ledger",
     "build_prices",
     "build_rungs",
     "build_service",
     "build_sources",
-    "mark_wrong",
     "open_answers",
     "open_inspection",
     "open_ledger_reader",
@@ -62,11 +63,18 @@ def build_application(settings: Settings, embedder: Embedder | None = None) -> "
         service=build_service(settings, embedder),
         read_status=partial(read_status, settings),
         callers=Callers(settings.access.http_labels, settings.access.person_header, settings.access.team_header),
-        open_ledger=partial(open_ledger_reader, settings),
-        mark_wrong=partial(mark_wrong, settings),
+        feedback=build_feedback(settings),
         slots=settings.server.slots,
         queue=settings.server.queue,
     )
+
+
+def build_feedback(settings: Settings) -> "Feedback":
+    """What takes in what people say of answers. Raises `HomeError` when it is used."""
+    from app.jobs.feedback import Feedback
+
+    answers = partial(open_answers, settings) if settings.cache.enabled else None
+    return Feedback(partial(open_ledger_reader, settings), answers, settings.cache.ttl_s)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Looking after the answer cache, put together."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
@@ -77,21 +76,6 @@ def open_answers(settings: Settings) -> Iterator[TendedStore]:
         raise CommandError("The answer cache is switched off. Switch it on with the setting cache.enabled.")
     with closing(store):
         yield store
-
-
-def mark_wrong(settings: Settings, answer_id: str) -> int:
-    """Erase an answer that a person called wrong from the cache, and keep it out; under how many wordings it was kept.
-
-    Raises:
-        HomeError: The home cannot be used safely.
-        AnswerStoreError: The cache cannot be read or written.
-    """
-    from app.caching import reviews
-
-    if not settings.cache.enabled:
-        return 0
-    with open_answers(settings) as store:
-        return reviews.mark_wrong(store, answer_id, time.time() + settings.cache.ttl_s)
 
 
 @contextmanager

@@ -24,12 +24,14 @@ from indexing.planning import SyncTools
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
     from fastapi import FastAPI
 
+    from app.jobs.cache_care import CacheCare
     from app.jobs.feedback import Feedback
 
 __all__ = [
     "Engine",
     "HomeGenerations",
     "build_application",
+    "build_cache_care",
     "build_context_settings",
     "build_counter",
     "build_embedder",
@@ -67,6 +69,14 @@ def build_application(settings: Settings, embedder: Embedder | None = None) -> "
         slots=settings.server.slots,
         queue=settings.server.queue,
     )
+
+
+def build_cache_care(settings: Settings) -> "CacheCare":
+    """What looks after cached answers. Opening them raises as `open_answers` and `open_inspection`."""
+    from app.answers.codec import JsonAnswers
+    from app.jobs.cache_care import CacheCare
+
+    return CacheCare(partial(open_answers, settings), partial(open_inspection, settings), JsonAnswers())
 
 
 def build_feedback(settings: Settings) -> "Feedback":

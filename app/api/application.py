@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Final, Literal
 
 from fastapi import APIRouter, FastAPI
@@ -19,8 +19,7 @@ from app.api.gate import AskGate, Envelope
 from app.api.open_answers import OpenAnswers
 from app.api.quick import QuickAnswers
 from app.api.readiness import Readiness
-from app.caching.reviews import Marked
-from app.costs.reports import LedgerReader
+from app.jobs.feedback import Feedback
 from app.jobs.status import Status, StatusShape, status_shape
 
 _SETTLING_S: Final = 1.0
@@ -45,8 +44,7 @@ def create_application(
     service: AnswerService,
     read_status: Callable[[], Status],
     callers: Callers,
-    open_ledger: Callable[[], AbstractContextManager[LedgerReader]],
-    mark_wrong: Callable[[str], Marked],
+    feedback: Feedback,
     slots: int,
     queue: int,
 ) -> FastAPI:
@@ -58,8 +56,7 @@ def create_application(
         service: Answers the questions.
         read_status: Says what is indexed.
         callers: Says who asks.
-        open_ledger: Opens the ledger's reports, which take in what people say of answers.
-        mark_wrong: Takes an answer that somebody calls wrong, by its id, out of the cache.
+        feedback: Takes in what people say of answers.
         slots: How many questions are answered at once.
         queue: How many more may wait.
     """
@@ -83,7 +80,7 @@ def create_application(
     install_problem_handlers(application)
     application.include_router(ask_router(service, callers, answers, readiness))
     application.include_router(_state_router(read_status, readiness))
-    application.include_router(feedback_router(open_ledger, mark_wrong, callers))
+    application.include_router(feedback_router(feedback, callers))
     _add_route_list(application)
     return application
 

@@ -14,7 +14,7 @@ from app.bootstrap.ledger import build_ledger, open_ledger_reader
 from app.bootstrap.models import build_prices, build_rungs
 from app.bootstrap.sources import build_sources, refuse_overlaps
 from app.bootstrap.status import read_status
-from app.bootstrap.upkeep import mark_wrong, open_answers, open_inspection, read_calibration, refresh_answers, renew_answers
+from app.bootstrap.upkeep import open_answers, open_inspection, read_calibration, refresh_answers, renew_answers
 from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder
@@ -25,22 +25,25 @@ from indexing.planning import SyncTools
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
     from fastapi import FastAPI
 
+    from app.jobs.cache_care import CacheCare
+    from app.jobs.feedback import Feedback
 
 __all__ = [
     "Engine",
     "HomeGenerations",
     "build_application",
+    "build_cache_care",
     "build_context_settings",
     "build_counter",
     "build_embedder",
     "build_embedding_cache",
+    "build_feedback",
     "build_generations",
     "build_ledger",
     "build_prices",
     "build_rungs",
     "build_service",
     "build_sources",
-    "mark_wrong",
     "open_answers",
     "open_inspection",
     "open_ledger_reader",
@@ -63,11 +66,32 @@ def build_application(settings: Settings, embedder: Embedder | None = None) -> "
         service=build_service(settings, embedder),
         read_status=partial(read_status, settings),
         callers=Callers(settings.access.http_labels, settings.access.person_header, settings.access.team_header),
-        open_ledger=partial(open_ledger_reader, settings),
-        mark_wrong=partial(mark_wrong, settings),
+        feedback=build_feedback(settings),
         slots=settings.server.slots,
         queue=settings.server.queue,
     )
+
+
+def build_cache_care(settings: Settings) -> "CacheCare":
+    """What looks after cached answers. Opening them raises as `open_answers` and `open_inspection`."""
+    from app.answers.codec import JsonAnswers
+    from app.jobs.cache_care import CacheCare
+
+    return CacheCare(
+        partial(open_answers, settings),
+        partial(open_inspection, settings),
+        partial(open_ledger_reader, settings),
+        JsonAnswers(),
+        language(settings.language),
+    )
+
+
+def build_feedback(settings: Settings) -> "Feedback":
+    """What takes in what people say of answers. Raises `HomeError` when it is used."""
+    from app.jobs.feedback import Feedback
+
+    answers = partial(open_answers, settings) if settings.cache.enabled else None
+    return Feedback(partial(open_ledger_reader, settings), answers, settings.cache.ttl_s, language(settings.language))
 
 
 @contextmanager

@@ -49,6 +49,11 @@ def list_models(settings: Settings, endpoint: EndpointSettings) -> frozenset[str
     return _generator(settings, endpoint).list_models()
 
 
+def model_providers(settings: Settings) -> dict[str, str]:
+    """Who runs the models of the settings, as far as the names of their prices say so."""
+    return {one.model: one.price_model.split("/", maxsplit=1)[0] for one in settings.endpoints if one.price_model}
+
+
 def _endpoint(settings: Settings, endpoint: EndpointSettings, prices: "PriceBook") -> "Endpoint":
     from app.adapters.openai_batch import OpenAIBatch
     from app.adapters.resilience import ResilientGenerator

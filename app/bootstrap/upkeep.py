@@ -1,6 +1,5 @@
 """Looking after the answer cache, put together."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
@@ -14,14 +13,12 @@ from app.errors import CommandError
 from app.settings import Settings
 from indexing.files import write_durably
 from indexing.generations import Generations
-from indexing.language import language
 from indexing.planning import Progress
 
 if TYPE_CHECKING:  # a run that changes nothing must not wait for them
     from app.answering.service import AnswerService
     from app.caching.learning import Learned
     from app.caching.renewal import LostAnswer, Refreshed, Renewal
-    from app.caching.reviews import Marked
     from app.caching.rules.decisions import Standing
     from retrieval.leasing import OpenGeneration
 
@@ -79,21 +76,6 @@ def open_answers(settings: Settings) -> Iterator[TendedStore]:
         raise CommandError("The answer cache is switched off. Switch it on with the setting cache.enabled.")
     with closing(store):
         yield store
-
-
-def mark_wrong(settings: Settings, answer_id: str) -> "Marked":
-    """Erase an answer that somebody called wrong from the cache, and keep it out, unless it is pinned.
-
-    Raises:
-        HomeError: The home cannot be used safely.
-        AnswerStoreError: The cache cannot be read or written.
-    """
-    from app.caching import reviews
-
-    if not settings.cache.enabled:
-        return reviews.Marked(0, pinned=False)
-    with open_answers(settings) as store:
-        return reviews.mark_wrong(store, answer_id, time.time() + settings.cache.ttl_s, language(settings.language))
 
 
 @contextmanager

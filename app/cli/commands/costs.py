@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, get_args
@@ -11,37 +10,25 @@ from rich.console import Console
 from rich.text import Text
 
 from app import bootstrap
+from app.bootstrap.models import model_providers
 from app.cli import OK
 from app.cli.figures import bar, counted, percent, print_whole, sparkline
 from app.cli.rendering import complain, console, printable, table
 from app.cli.since import parse_since
 from app.costs.csv_rows import write_rows
-from app.costs.focus import FOCUS_COLUMNS, charges, focus_rows
+from app.costs.focus import FOCUS_COLUMNS
 from app.costs.hits import HitSum
-from app.costs.measured import MeasuredSaving, measured_saving
+from app.costs.measured import MeasuredSaving
 from app.costs.pricing import amount
-from app.costs.reports import Grouping, LedgerReader, Summary, good_answer_bounds
-from app.costs.shapes import ReportShape, SummaryShape, hit_shape, measured_shape, moment, summary_shape
+from app.costs.reports import Grouping, Summary, good_answer_bounds
 from app.errors import CommandError
-from app.settings import Settings, load_settings
+from app.jobs.cost_report import SUMMARY_COLUMNS, CostReport, FocusExport, export_charges, report_costs
+from app.settings import load_settings
 
 _SHOWN_ROWS: Final = 40
 _NOBODY: Final = "(none)"
 _UNSPLIT: Final = frozenset({"model", "stage"})
 """Groupings that a saving cannot be split by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """What a report says of everything, before it is broken down.
-
-    `hits` are the cache hits by kind, `measured` is the measured saving, and `unpriced` names the models without a price.
-    """
-
-    total: Summary
-    hits: Mapping[str, HitSum]
-    measured: MeasuredSaving | None
-    unpriced: Sequence[str]
 
 
 def run(since: str, by: str | None, *, as_json: bool, as_csv: bool, as_focus: bool) -> int:
@@ -57,49 +44,30 @@ def run(since: str, by: str | None, *, as_json: bool, as_csv: bool, as_focus: bo
     settings = load_settings()
     with bootstrap.open_ledger_reader(settings) as reader:
         if as_focus:
-            _write_focus(reader, start, until, settings)
+            _write_focus(export_charges(reader, start, until, model_providers(settings)))
             return OK
-        (total,) = reader.summary(start, until, None)
-        measured = measured_saving(reader.measured_pairs(start, until))
-        unpriced = _unpriced(reader, start, until) if total.unknown_cost_entries else []
-        whole = Whole(total, reader.hits(start, until), measured, unpriced)
-        groups = reader.summary(start, until, grouping) if grouping else []
+        report = report_costs(reader, start, until, grouping)
     if as_json:
-        print(report_shape(start, until, grouping, whole, groups).model_dump_json())
+        print(report.shape().model_dump_json())
     elif as_csv:
-        rows = groups if grouping else [total]
-        columns = tuple(SummaryShape.model_fields)
-        write_rows(sys.stdout, columns, ([getattr(summary_shape(row), column) for column in columns] for row in rows))
+        write_rows(sys.stdout, SUMMARY_COLUMNS, report.rows())
     else:
-        show(start, whole, grouping, groups, console(sys.stdout))
+        show(report, console(sys.stdout))
     return OK
 
 
-def report_shape(since: datetime, until: datetime, by: Grouping | None, whole: Whole, groups: Sequence[Summary]) -> ReportShape:
-    """The report as `--json` prints it."""
-    return ReportShape(
-        since=moment(since),
-        until=moment(until),
-        by=by,
-        total=summary_shape(whole.total),
-        hits={kind: hit_shape(found) for kind, found in sorted(whole.hits.items())},
-        measured=measured_shape(whole.measured),
-        groups=[summary_shape(row) for row in groups],
-    )
-
-
-def show(since: datetime, whole: Whole, by: Grouping | None, groups: Sequence[Summary], out: Console) -> None:
+def show(report: CostReport, out: Console) -> None:
     """Print a report for a person: the headline figures, then the groups."""
-    if not whole.total.entries and not whole.total.cache_hits:
+    if not report.total.entries and not report.total.cache_hits:
         out.print(
-            f"Nothing was asked since {since:%Y-%m-%d %H:%M} UTC, so nothing was spent. "
+            f"Nothing was asked since {report.since:%Y-%m-%d %H:%M} UTC, so nothing was spent. "
             "Ask with `farthing ask QUESTION`, or look further back with --since."
         )
         return
-    _show_headline(since, whole, out)
-    if by:
+    _show_headline(report, out)
+    if report.by:
         out.print()
-        _show_groups(by, whole.total, groups, out)
+        _show_groups(report.by, report.total, report.groups, out)
 
 
 def _grouping(by: str | None) -> Grouping | None:
@@ -112,24 +80,15 @@ def _grouping(by: str | None) -> Grouping | None:
     return None
 
 
-def _unpriced(reader: LedgerReader, since: datetime, until: datetime) -> list[str]:
-    rows = reader.summary(since, until, "model")
-    return [row.name or "no model" for row in rows if row.unknown_cost_entries]
+def _write_focus(export: FocusExport) -> None:
+    write_rows(sys.stdout, FOCUS_COLUMNS, export.rows)
+    if export.unpriced:
+        models = ", ".join(export.unpriced)
+        complain(f"The cost of some calls is unknown ({models}); the cost columns of their rows are empty.")
 
 
-def _write_focus(reader: LedgerReader, since: datetime, until: datetime, settings: Settings) -> None:
-    found = charges(reader.entries(since, until))
-    providers = {
-        endpoint.model: endpoint.price_model.split("/", maxsplit=1)[0] for endpoint in settings.endpoints if endpoint.price_model
-    }
-    write_rows(sys.stdout, FOCUS_COLUMNS, focus_rows(found, providers))
-    unknown = sorted({charge.model or "no model" for charge in found if charge.cost_usd is None})
-    if unknown:
-        complain(f"The cost of some calls is unknown ({', '.join(unknown)}); the cost columns of their rows are empty.")
-
-
-def _show_headline(since: datetime, whole: Whole, out: Console) -> None:
-    total, unpriced = whole.total, whole.unpriced
+def _show_headline(report: CostReport, out: Console) -> None:
+    total, unpriced = report.total, report.unpriced
     if total.unknown_cost_entries:
         out.print(
             Text(
@@ -139,17 +98,17 @@ def _show_headline(since: datetime, whole: Whole, out: Console) -> None:
             )
         )
         out.print()
-    out.print(Text(f"since {since:%Y-%m-%d %H:%M} UTC", style="dim"))
-    for name, figure, words in _headline(whole):
+    out.print(Text(f"since {report.since:%Y-%m-%d %H:%M} UTC", style="dim"))
+    for name, figure, words in _headline(report):
         line = Text(f"{name:32}")
         line.append(f"{figure:>12}", style="bold")
         line.append(f"  {words}" if words else "", style="dim")
         out.print(line)
 
 
-def _headline(whole: Whole) -> list[tuple[str, str, str]]:
+def _headline(report: CostReport) -> list[tuple[str, str, str]]:
     """Name, figure and remark of each line."""
-    total = whole.total
+    total = report.total
     saved_words = "against the naive prompt, computed"
     unsaved = [_entries(total.unknown_saved_entries)] if total.unknown_saved_entries else []
     unsaved += [counted(total.hits.unknown_saved, "cache hit", "cache hits")] if total.hits.unknown_saved else []
@@ -163,12 +122,12 @@ def _headline(whole: Whole) -> list[tuple[str, str, str]]:
     return [
         ("spent", _spent(total), spent_words),
         ("saved", _saved(total), saved_words),
-        *_measured(whole.measured),
+        *_measured(report.measured),
         ("answers", f"{total.answers:,}", f"and {', '.join(others)}" if others else ""),
         ("cost per answer", amount(total.cost_per_answer_usd), "all that was spent, by the answers" if total.answers else ""),
         ("cost per right, grounded answer", amount(total.cost_per_good_answer_usd), _verdicts(total)),
         ("answers without any token", percent(total.zero_token_share), counted(total.zero_token_answers, "answer", "answers")),
-        ("answers from the cache", percent(total.cached_share), _cached(total, whole.hits)),
+        ("answers from the cache", percent(total.cached_share), _cached(total, report.hits)),
         ("tokens", f"{total.input_tokens + total.output_tokens:,}", tokens_words),
         ("groundedness", "unknown" if total.groundedness is None else f"{total.groundedness:.3f}", ""),
     ]  # fmt: skip

@@ -12,17 +12,14 @@ def run(answer_id: str, verdict: str, comment: str | None) -> int:
     """Write down what the person says of an answer."""
     if verdict not in set(Verdict):
         raise CommandError(f"{verdict!r} is no verdict. Say right or wrong: farthing feedback ANSWER_ID right")
-    said = (comment or "").strip()
-    if len(said) > MAX_COMMENT_CHARACTERS:
-        raise CommandError(f"The comment has {len(said):,} characters; {MAX_COMMENT_CHARACTERS:,} are kept. Shorten it.")
-    settings, answer_id = load_settings(), answer_id.strip()
-    with bootstrap.open_ledger_reader(settings) as reader:
-        reader.add_feedback(answer_id, Verdict(verdict), None, said or None)
-    marked = bootstrap.mark_wrong(settings, answer_id) if verdict == Verdict.WRONG else None
+    length = len((comment or "").strip())
+    if length > MAX_COMMENT_CHARACTERS:
+        raise CommandError(f"The comment has {length:,} characters; {MAX_COMMENT_CHARACTERS:,} are kept. Shorten it.")
+    marked = bootstrap.build_feedback(load_settings()).take(answer_id.strip(), Verdict(verdict), None, comment)
     noted = [f"Noted: the answer is {verdict}."]
-    if marked and marked.pinned:
+    if marked.pinned:
         noted.append("It is pinned, so the cache gives it on; `farthing cache drop` and `farthing cache pin` change that.")
-    elif marked and marked.wordings:
+    elif marked.wordings:
         noted.append("The cache does not give it any more.")
     print(*noted)
     return OK

@@ -15,10 +15,11 @@ from app.cli.figures import counted, percent, print_whole
 from app.cli.rendering import console, table
 from app.cli.since import parse_since
 from app.costs.confidence import UsdBounds
-from app.costs.forecast import FEW_QUESTIONS, Measurement, Month, forecast, measure_ledger
+from app.costs.forecast import FEW_QUESTIONS, Measurement, Month
 from app.costs.pricing import amount
 from app.costs.shapes import forecast_shape
 from app.errors import CommandError
+from app.jobs.cost_report import forecast_costs
 from app.settings import load_settings
 
 _MOST: Final = 10**12  # beyond it figures are typing errors, and lose digits
@@ -34,8 +35,7 @@ def run(questions_per_day: int, since: str, fixed_usd_per_month: str, *, as_json
     until = datetime.now(UTC)
     start = parse_since(since, until)
     with bootstrap.open_ledger_reader(load_settings()) as reader:
-        measured = measure_ledger(reader, start, until)
-    months = forecast(measured.averages, questions_per_day, fixed_usd)
+        measured, months = forecast_costs(reader, start, until, questions_per_day, fixed_usd)
     if as_json:
         print(forecast_shape(start, until, measured, months).model_dump_json())
     else:

@@ -11,9 +11,12 @@ from fastapi.testclient import TestClient
 from app.api.callers import Callers
 from app.api.errors import install_problem_handlers
 from app.api.feedback import FEEDBACK_PATH, feedback_router
-from app.caching.reviews import Marked
+from app.caching.entries import EntryKind
 from app.costs.errors import LedgerBusyError
 from app.costs.reports import Verdict
+from app.jobs.feedback import Feedback
+from indexing.language import ENGLISH
+from tests.fakes.answer_store import FakeAnswerStore, cached_answer
 from tests.fakes.entries import build_entry
 from tests.fakes.ledger import FakeLedger
 
@@ -38,20 +41,20 @@ def ledger() -> NotingLedger:
 
 
 @pytest.fixture
-def marked() -> list[str]:
-    """The answers that were taken out of the cache."""
-    return []
+def store() -> FakeAnswerStore:
+    """Keeps two answers."""
+    store = FakeAnswerStore()
+    for number in (1, 2):
+        store.put(cached_answer(f"Question {number}?", id=f"a{number}"))
+    return store
 
 
 @pytest.fixture
-def client(ledger: NotingLedger, marked: list[str]) -> TestClient:
-    def mark_wrong(answer_id: str) -> Marked:
-        marked.append(answer_id)
-        return Marked(1, pinned=False)
-
+def client(ledger: NotingLedger, store: FakeAnswerStore) -> TestClient:
+    feedback = Feedback(lambda: nullcontext(ledger), lambda: nullcontext(store), 1_000, ENGLISH)
     application = FastAPI()
     install_problem_handlers(application)
-    application.include_router(feedback_router(lambda: nullcontext(ledger), mark_wrong, Callers((), "x-person", "")))
+    application.include_router(feedback_router(feedback, Callers((), "x-person", "")))
     return TestClient(application, raise_server_exceptions=False)
 
 
@@ -62,9 +65,12 @@ def test_a_verdict_is_written_down_with_who_said_it(client: TestClient, ledger: 
     assert ledger.said == [("a1", Verdict.WRONG, "ada", "It is 28 days.")]
 
 
-def test_only_what_is_wrong_and_known_leaves_the_cache(client: TestClient, marked: list[str]) -> None:
+def test_only_what_is_wrong_and_known_leaves_the_cache(client: TestClient, store: FakeAnswerStore) -> None:
     for body in ({"id": "a1", "verdict": "right"}, {"id": "a2", "verdict": "wrong"}, {"id": "a1", "verdict": "wrong"}):
+        marked = [stored.entry.id for stored in store.entries() if stored.entry.kind is EntryKind.WRONG]
+        assert marked == []
         client.post(FEEDBACK_PATH, json=body)
+    marked = [stored.entry.id for stored in store.entries() if stored.entry.kind is EntryKind.WRONG]
     assert marked == ["a1"]
 
 

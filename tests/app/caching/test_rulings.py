@@ -17,12 +17,13 @@ from app.answering.service import AnswerService
 from app.answers.answers import Answer, Answered
 from app.answers.codec import JsonAnswers
 from app.answers.questions import Question
-from app.bootstrap import answering, build_service, mark_wrong, open_answers, renew_answers
+from app.bootstrap import answering, build_feedback, build_service, open_answers, renew_answers
 from app.caching.cache import HitKind, hit_kind
 from app.caching.entries import CachedAnswer, EntryKind, decode_entry
 from app.caching.reviews import make_way, pin
 from app.caching.rulings import as_ruling
 from app.costs.ledger import Spender, Surface
+from app.costs.reports import Verdict
 from app.costs.rungs import Rung
 from app.settings import EndpointSettings, Settings
 from indexing.documents import EVERYONE, AccessScope
@@ -164,7 +165,7 @@ def test_a_mark_stands_whatever_answers_are_made_by(
     index: Index, shared: Settings, embedder: FakeEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index()
-    assert mark_wrong(shared, ask(shared).id).wordings == 1
+    assert build_feedback(shared).take(ask(shared).id, Verdict.WRONG, None, None).wordings == 1
     for name, change in CHANGES.items():
         with monkeypatch.context() as patch:
             changed = change(shared, embedder, patch)

@@ -1,11 +1,15 @@
 """An answer store in memory, for tests of what uses one. Several objects over one `Shelf` stand for several processes."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import wraps
 from hashlib import sha256
 from itertools import count
+from threading import RLock
+from typing import Concatenate, ParamSpec, TypeVar
 
 from app.caching.entries import CachedAnswer, EntryKind, encode_entry
 from app.caching.store import (
@@ -22,6 +26,9 @@ from app.caching.store import (
     worth_per_byte,
 )
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _IDENTITIES = count(1)
 
 
@@ -37,6 +44,20 @@ class Shelf:
     sequence: int = 0
     clock: float = 0.0
     evicted: int = 0
+    lock: AbstractContextManager[object] = field(default_factory=RLock)
+
+
+def _alone(
+    method: "Callable[Concatenate[FakeAnswerStore, P], T]",
+) -> "Callable[Concatenate[FakeAnswerStore, P], T]":
+    """One thread at a time on a shelf."""
+
+    @wraps(method)
+    def call(store: "FakeAnswerStore", *args: P.args, **named: P.kwargs) -> T:
+        with store.shelf.lock:
+            return method(store, *args, **named)
+
+    return call
 
 
 class FakeAnswerStore:
@@ -48,6 +69,7 @@ class FakeAnswerStore:
         stored = self.shelf.stored.get(key)
         return stored.entry if stored and stored.entry.expires_at > time.time() else None
 
+    @_alone
     def put(self, entry: CachedAnswer) -> None:
         size = len(encode_entry(entry))
         if entry.expires_at <= time.time() or size * LARGEST_SHARE > self._max_bytes:
@@ -65,6 +87,7 @@ class FakeAnswerStore:
             self.shelf.evicted += 1
             self._forget(least)
 
+    @_alone
     def add_hits(self, hits: Mapping[bytes, Hits]) -> None:
         for key, more in hits.items():
             if stored := self.shelf.stored.get(key):
@@ -72,6 +95,7 @@ class FakeAnswerStore:
                 self.shelf.stored[key] = replace(stored, hits=total)
                 self._weigh(key)
 
+    @_alone
     def changes_since(self, mark: Mark | None) -> Changes:
         anew = mark is None or mark.store != self.shelf.identity
         if mark is None or anew:
@@ -85,18 +109,22 @@ class FakeAnswerStore:
     def entries(self) -> Iterator[StoredAnswer]:
         yield from list(self.shelf.stored.values())
 
+    @_alone
     def remove(self, keys: Collection[bytes]) -> int:
         known = [key for key in keys if key in self.shelf.stored]
         for key in known:
             self._forget(key)
         return len(known)
 
+    @_alone
     def clear(self) -> int:
         return self.remove(list(self.shelf.stored))
 
+    @_alone
     def usage(self) -> StoreUsage:
         return StoreUsage(len(self.shelf.stored), self._size(), self._max_bytes, self.shelf.evicted, 0)
 
+    @_alone
     def claim(self, key: bytes, ttl_s: float) -> bool:
         _, until = self.shelf.leases.get(key, (None, 0.0))
         if until > time.time():
@@ -104,6 +132,7 @@ class FakeAnswerStore:
         self.shelf.leases[key] = (self, time.time() + ttl_s)
         return True
 
+    @_alone
     def release(self, key: bytes) -> None:
         owner, _ = self.shelf.leases.get(key, (None, 0.0))
         if owner is self:

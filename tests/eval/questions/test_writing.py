@@ -186,7 +186,8 @@ def test_rows_say_who_made_them_and_make_a_dataset_that_can_be_replayed(office: 
 
 def chunks(file: Path) -> list[Chunk]:
     text = file.read_text(encoding="utf-8")
-    return chunk_document(Document(file.name, DEFAULT_TENANT, "", "", "", None, text, None, (EVERYONE,), ""), FakeTokenCounter())
+    document = Document(file.name, DEFAULT_TENANT, "", "", "", None, text, None, (EVERYONE,), "")
+    return chunk_document(document, FakeTokenCounter(), ENGLISH)
 
 
 def test_the_next_endpoint_writes_where_the_first_is_away_and_none_leaves_it_to_the_heading(

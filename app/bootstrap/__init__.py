@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from app.bootstrap.answering import build_context_settings, build_generations, build_service
+from app.bootstrap.caching import open_answers, read_decision_basis
 from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder, build_embedding_cache, require_match
 from app.bootstrap.ledger import build_ledger, open_ledger_reader
 from app.bootstrap.models import build_prices, build_rungs
 from app.bootstrap.sources import build_sources, refuse_overlaps
 from app.bootstrap.status import read_status
-from app.bootstrap.upkeep import open_answers, open_inspection, read_calibration, refresh_answers, renew_answers
+from app.bootstrap.upkeep import open_inspection, refresh_answers, renew_answers
 from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder
@@ -48,7 +49,7 @@ __all__ = [
     "open_inspection",
     "open_ledger_reader",
     "open_sync_tools",
-    "read_calibration",
+    "read_decision_basis",
     "read_status",
     "refresh_answers",
     "refuse_overlaps",

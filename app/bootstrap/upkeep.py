@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.bootstrap.answering import build_service, open_serving_generation
-from app.bootstrap.caching import build_answer_store, build_calibration
-from app.caching.store import TendedStore
-from app.errors import CommandError
+from app.bootstrap.caching import build_answer_store
 from app.settings import Settings
 from indexing.files import write_durably
 from indexing.generations import Generations
@@ -17,9 +15,7 @@ from indexing.planning import Progress
 
 if TYPE_CHECKING:  # a run that changes nothing must not wait for them
     from app.answering.service import AnswerService
-    from app.caching.learning import Learned
     from app.caching.renewal import LostAnswer, Refreshed, Renewal
-    from app.caching.rules.decisions import Standing
     from retrieval.leasing import OpenGeneration
 
 _CHECKED: Final = "answers-checked"
@@ -63,35 +59,10 @@ def refresh_answers(settings: Settings, lost: "Sequence[LostAnswer]", progress: 
 
 
 @contextmanager
-def open_answers(settings: Settings) -> Iterator[TendedStore]:
-    """The configured store of answers, for looking after it; closed at the end.
-
-    Raises:
-        HomeError: The home cannot be used safely.
-        SettingsError: The URL of the cache cannot be read.
-        CommandError: The cache is switched off.
-    """
-    store = build_answer_store(settings)
-    if store is None:
-        raise CommandError("The answer cache is switched off. Switch it on with the setting cache.enabled.")
-    with closing(store):
-        yield store
-
-
-@contextmanager
 def open_inspection(settings: Settings) -> "Iterator[tuple[AnswerService, OpenGeneration]]":
     """A service to ask what it would do, and the generation that serves. Raises as `open_serving_generation`."""
     with open_serving_generation(settings) as generation, closing(build_service(settings)) as service:
         yield service, generation
-
-
-def read_calibration(settings: Settings) -> "tuple[Learned, Standing]":
-    """By what calibration proposals are decided, and what it allows at best under the settings. Raises `HomeError`."""
-    from app.caching.rules.decisions import standing
-
-    learned = build_calibration(settings).learned()
-    verifier = settings.cache.verifier_wrong_share if settings.endpoints else None
-    return learned, standing(learned.calibration, settings.cache.max_wrong_share, verifier)
 
 
 def _read(file: Path) -> str | None:

@@ -149,6 +149,20 @@ def open_serving_generation(settings: Settings) -> Iterator[OpenGeneration]:
             generation.close()
 
 
+@contextmanager
+def open_service(settings: Settings) -> "Iterator[AnswerService]":
+    """The answering flow, closed at the end. Raises as `build_service`."""
+    with closing(build_service(settings)) as service:
+        yield service
+
+
+@contextmanager
+def open_inspection(settings: Settings) -> "Iterator[tuple[AnswerService, OpenGeneration]]":
+    """A service to ask what it would do, and the generation that serves. Raises as `open_serving_generation`."""
+    with open_serving_generation(settings) as generation, open_service(settings) as service:
+        yield service, generation
+
+
 def _report_failure(generation: str, error: Exception) -> None:
     import structlog  # an indexing run, which never gets here, starts without it
 

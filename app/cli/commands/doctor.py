@@ -15,10 +15,11 @@ from app import bootstrap
 from app.bootstrap.caching import build_answer_store
 from app.bootstrap.ledger import build_ledger
 from app.bootstrap.models import list_models
-from app.cli import DOMAIN_ERRORS, OK, REFUSED
+from app.cli import OK, REFUSED
 from app.cli.rendering import console, printable
 from app.costs.price_file import PriceFileBook
 from app.home import check_home
+from app.jobs.errors import DOMAIN_ERRORS
 from app.settings import EndpointSettings, Settings, load_settings, settings_file
 from retrieval.weights import shipped_weights
 

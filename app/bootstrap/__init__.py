@@ -14,6 +14,7 @@ from app.bootstrap.answering import (
     build_generations,
     build_service,
     open_inspection,
+    open_provider_batch,
     open_service,
     open_serving_generation,
 )
@@ -58,6 +59,8 @@ __all__ = [
     "open_answers",
     "open_inspection",
     "open_ledger_reader",
+    "open_provider_batch",
+    "open_service",
     "open_sync_tools",
     "read_decision_basis",
     "read_status",

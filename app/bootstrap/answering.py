@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.bootstrap.caching import build_auditor, build_calibration, build_memory
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # commands that need only some of these must not wait for the
     from app.costs.hits import AnsweringLedger
     from app.errors import AppError
     from app.generation.endpoints import Rungs
+    from app.jobs.provider_batch import ProviderBatch
     from retrieval.context import ContextSettings
 
 
@@ -161,6 +163,24 @@ def open_inspection(settings: Settings) -> "Iterator[tuple[AnswerService, OpenGe
     """A service to ask what it would do, and the generation that serves. Raises as `open_serving_generation`."""
     with open_serving_generation(settings) as generation, open_service(settings) as service:
         yield service, generation
+
+
+@contextmanager
+def open_provider_batch(settings: Settings, file: Path) -> "Iterator[tuple[AnswerService, ProviderBatch]]":
+    """The batch at a provider that a file remembers, and the flow that answers with its replies; both closed at the end.
+
+    Raises:
+        CommandError: No endpoint takes a batch, or nobody knows what it charges.
+        BatchFileError: What an earlier run left cannot be read.
+        HomeError, PriceFileError: As `build_service`.
+    """
+    from app.jobs.provider_batch import open_batch
+
+    rungs = build_rungs(settings)
+    with closing(build_ledger(settings)) as ledger:
+        batch = open_batch(rungs, file, ledger)
+        with closing(build_service(settings, rungs=rungs, ledger=ledger)) as service:
+            yield service, batch
 
 
 def _report_failure(generation: str, error: Exception) -> None:

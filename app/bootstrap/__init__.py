@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from app.bootstrap.answering import (
     build_context_settings,
-    build_generations,
     build_service,
     open_inspection,
     open_provider_batch,
@@ -19,11 +18,19 @@ from app.bootstrap.answering import (
     open_serving_generation,
 )
 from app.bootstrap.caching import open_answers, read_decision_basis
-from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder, build_embedding_cache, require_match
+from app.bootstrap.index import (
+    Engine,
+    HomeGenerations,
+    build_counter,
+    build_embedder,
+    build_embedding_cache,
+    build_generations,
+    read_status,
+    require_match,
+)
 from app.bootstrap.ledger import build_ledger, open_ledger_reader
 from app.bootstrap.models import build_prices, build_rungs
 from app.bootstrap.sources import build_sources, refuse_overlaps
-from app.bootstrap.status import read_status
 from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder

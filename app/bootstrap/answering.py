@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.bootstrap.caching import build_auditor, build_calibration, build_memory
-from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder
+from app.bootstrap.index import build_counter, build_embedder, build_generations
 from app.bootstrap.ledger import build_ledger, build_restraint_shares
 from app.bootstrap.models import build_prices, build_rungs
 from app.home import check_home
@@ -15,9 +15,8 @@ from app.settings import Settings
 from indexing.embedding import Embedder
 from indexing.generations import Generations
 from indexing.language import language
-from indexing.tokens import TokenCounter
 from retrieval.leasing import IndexHandle, OpenGeneration
-from retrieval.weights import Weights, shipped_weights
+from retrieval.weights import shipped_weights
 
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
     from app.answering.service import AnswerService
@@ -123,15 +122,6 @@ def _own_ledger(settings: Settings) -> "tuple[AnsweringLedger, Callable[[], None
     own = build_ledger(settings)
     ledger = WriteBehindLedger(own, own.close)
     return ledger, ledger.close
-
-
-def build_generations(settings: Settings, embedder: Embedder, counter: TokenCounter, weights: Weights) -> HomeGenerations:
-    """The generations of the configured home, for reading. Raises `HomeError`."""
-    check_home(settings.home)
-    home = settings.home.resolve()
-    return HomeGenerations(
-        Generations(home), Engine(settings, home), lambda: embedder.spec, counter, weights, language(settings.language)
-    )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.errors import CommandError, SettingsError
 from app.home import check_home
+from app.jobs.checkup import Check
 from app.settings import Settings
 from indexing.language import language
 from indexing.tokens import TokenCounter
@@ -68,6 +69,11 @@ def open_answers(settings: Settings) -> "Iterator[TendedStore]":
         raise CommandError("The answer cache is switched off. Switch it on with the setting cache.enabled.")
     with closing(store):
         yield store
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Whether the answer cache can be read."""
+    yield Check("cache", partial(_check_cache, settings))
 
 
 def build_calibration(settings: Settings) -> "LiveCalibration":
@@ -165,3 +171,14 @@ def build_auditor(
     verifier_wrong_share = settings.cache.verifier_wrong_share if ladder.has_models else None
     allowed = partial(standing, max_wrong_share=settings.cache.max_wrong_share, verifier_wrong_share=verifier_wrong_share)
     return Auditor(settings.cache.audit_share, learner, allowed, lease, ladder, accounts, counter, JsonAnswers())
+
+
+def _check_cache(settings: Settings) -> str:
+    store = build_answer_store(settings)
+    if store is None:
+        return "off (cache.enabled), so every question is answered afresh"
+    with closing(store):
+        usage = store.usage()
+    kind = "redis" if settings.cache.url.get_secret_value() else "disk"
+    room = f"{usage.stored_bytes / 1e6:,.1f} of {usage.max_bytes / 1e6:,.0f} MB"
+    return f"{kind}, {usage.entries:,} answers, {room}, {usage.evicted:,} had to make room so far"

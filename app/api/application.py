@@ -20,7 +20,7 @@ from app.api.open_answers import OpenAnswers
 from app.api.quick import QuickAnswers
 from app.api.readiness import Readiness
 from app.jobs.feedback import Feedback
-from app.jobs.status import Status, StatusShape, status_shape
+from app.jobs.status import LocalStatusShape, StatusShape, public_status
 
 _SETTLING_S: Final = 1.0
 """How long a stop waits for answers that end at their next piece of text."""
@@ -42,7 +42,7 @@ class Ready(BaseModel):
 
 def create_application(
     service: AnswerService,
-    read_status: Callable[[], Status],
+    read_status: Callable[[], LocalStatusShape],
     callers: Callers,
     feedback: Feedback,
     slots: int,
@@ -92,14 +92,14 @@ class _Application(FastAPI):
         return Envelope(super().build_middleware_stack())
 
 
-def _state_router(read_status: Callable[[], Status], readiness: Readiness) -> APIRouter:
+def _state_router(read_status: Callable[[], LocalStatusShape], readiness: Readiness) -> APIRouter:
     """The routes that say how the service is."""
     router = APIRouter()
 
     @router.get("/v1/status", responses=_PROBLEMS)
     def status() -> StatusShape:
         """What is indexed."""
-        return status_shape(read_status())
+        return public_status(read_status())
 
     @router.get("/health")
     async def health() -> Alive:

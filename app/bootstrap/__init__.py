@@ -3,18 +3,34 @@
 What is put together of several parts stands here; its modules build the parts.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app.bootstrap.answering import build_context_settings, build_generations, build_service
-from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder, build_embedding_cache, require_match
+from app.bootstrap.answering import (
+    build_context_settings,
+    build_service,
+    open_inspection,
+    open_provider_batch,
+    open_service,
+    open_serving_generation,
+)
+from app.bootstrap.caching import open_answers, read_decision_basis
+from app.bootstrap.index import (
+    Engine,
+    HomeGenerations,
+    build_counter,
+    build_embedder,
+    build_embedding_cache,
+    build_generations,
+    read_status,
+    require_match,
+)
 from app.bootstrap.ledger import build_ledger, open_ledger_reader
 from app.bootstrap.models import build_prices, build_rungs
 from app.bootstrap.sources import build_sources, refuse_overlaps
-from app.bootstrap.status import read_status
-from app.bootstrap.upkeep import open_answers, open_inspection, read_calibration, refresh_answers, renew_answers
 from app.home import check_home
 from app.settings import Settings
 from indexing.embedding import Embedder
@@ -25,8 +41,10 @@ from indexing.planning import SyncTools
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
     from fastapi import FastAPI
 
+    from app.caching.store import TendedStore
     from app.jobs.cache_care import CacheCare
     from app.jobs.feedback import Feedback
+    from app.jobs.index import Indexing
 
 __all__ = [
     "Engine",
@@ -39,6 +57,7 @@ __all__ = [
     "build_embedding_cache",
     "build_feedback",
     "build_generations",
+    "build_indexing",
     "build_ledger",
     "build_prices",
     "build_rungs",
@@ -47,12 +66,12 @@ __all__ = [
     "open_answers",
     "open_inspection",
     "open_ledger_reader",
+    "open_provider_batch",
+    "open_service",
     "open_sync_tools",
-    "read_calibration",
+    "read_decision_basis",
     "read_status",
-    "refresh_answers",
     "refuse_overlaps",
-    "renew_answers",
     "require_match",
 ]
 
@@ -90,8 +109,22 @@ def build_feedback(settings: Settings) -> "Feedback":
     """What takes in what people say of answers. Raises `HomeError` when it is used."""
     from app.jobs.feedback import Feedback
 
-    answers = partial(open_answers, settings) if settings.cache.enabled else None
-    return Feedback(partial(open_ledger_reader, settings), answers, settings.cache.ttl_s, language(settings.language))
+    reader = partial(open_ledger_reader, settings)
+    return Feedback(reader, _answers(settings), settings.cache.ttl_s, language(settings.language))
+
+
+def build_indexing(settings: Settings) -> "Indexing":
+    """What brings index and cached answers up to date. Nothing is opened before it runs."""
+    from app.jobs.index import Indexing
+
+    return Indexing(
+        home=settings.home,
+        open_tools=partial(open_sync_tools, settings),
+        open_answers=_answers(settings),
+        open_generation=partial(open_serving_generation, settings),
+        open_service=partial(open_service, settings),
+        refresh_usd=Decimal(settings.cache.refresh_usd),
+    )
 
 
 @contextmanager
@@ -119,3 +152,8 @@ def open_sync_tools(settings: Settings, embedder: Embedder | None = None) -> Ite
         yield SyncTools(
             Generations(home), engine.store(), engine.name, parser, build_counter(), embedder, cache, language(settings.language)
         )
+
+
+def _answers(settings: Settings) -> "Callable[[], AbstractContextManager[TendedStore]] | None":
+    """Opens the answer cache; `None` where it is off."""
+    return partial(open_answers, settings) if settings.cache.enabled else None

@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from app.bootstrap.caching import build_auditor, build_calibration, build_memory
-from app.bootstrap.index import Engine, HomeGenerations, build_counter, build_embedder
+from app.bootstrap.index import build_counter, build_embedder, build_generations
 from app.bootstrap.ledger import build_ledger, build_restraint_shares
 from app.bootstrap.models import build_prices, build_rungs
 from app.home import check_home
@@ -14,9 +15,8 @@ from app.settings import Settings
 from indexing.embedding import Embedder
 from indexing.generations import Generations
 from indexing.language import language
-from indexing.tokens import TokenCounter
 from retrieval.leasing import IndexHandle, OpenGeneration
-from retrieval.weights import Weights, shipped_weights
+from retrieval.weights import shipped_weights
 
 if TYPE_CHECKING:  # commands that need only some of these must not wait for the others
     from app.answering.service import AnswerService
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # commands that need only some of these must not wait for the
     from app.costs.hits import AnsweringLedger
     from app.errors import AppError
     from app.generation.endpoints import Rungs
+    from app.jobs.provider_batch import ProviderBatch
     from retrieval.context import ContextSettings
 
 
@@ -123,15 +124,6 @@ def _own_ledger(settings: Settings) -> "tuple[AnsweringLedger, Callable[[], None
     return ledger, ledger.close
 
 
-def build_generations(settings: Settings, embedder: Embedder, counter: TokenCounter, weights: Weights) -> HomeGenerations:
-    """The generations of the configured home, for reading. Raises `HomeError`."""
-    check_home(settings.home)
-    home = settings.home.resolve()
-    return HomeGenerations(
-        Generations(home), Engine(settings, home), lambda: embedder.spec, counter, weights, language(settings.language)
-    )
-
-
 @contextmanager
 def open_serving_generation(settings: Settings) -> Iterator[OpenGeneration]:
     """The generation that serves, opened for reading without a service.
@@ -147,6 +139,38 @@ def open_serving_generation(settings: Settings) -> Iterator[OpenGeneration]:
             yield generation
         finally:
             generation.close()
+
+
+@contextmanager
+def open_service(settings: Settings) -> "Iterator[AnswerService]":
+    """The answering flow, closed at the end. Raises as `build_service`."""
+    with closing(build_service(settings)) as service:
+        yield service
+
+
+@contextmanager
+def open_inspection(settings: Settings) -> "Iterator[tuple[AnswerService, OpenGeneration]]":
+    """A service to ask what it would do, and the generation that serves. Raises as `open_serving_generation`."""
+    with open_serving_generation(settings) as generation, open_service(settings) as service:
+        yield service, generation
+
+
+@contextmanager
+def open_provider_batch(settings: Settings, file: Path) -> "Iterator[tuple[AnswerService, ProviderBatch]]":
+    """The batch at a provider that a file remembers, and the flow that answers with its replies; both closed at the end.
+
+    Raises:
+        CommandError: No endpoint takes a batch, or nobody knows what it charges.
+        BatchFileError: What an earlier run left cannot be read.
+        HomeError, PriceFileError: As `build_service`.
+    """
+    from app.jobs.provider_batch import open_batch
+
+    rungs = build_rungs(settings)
+    with closing(build_ledger(settings)) as ledger:
+        batch = open_batch(rungs, file, ledger)
+        with closing(build_service(settings, rungs=rungs, ledger=ledger)) as service:
+            yield service, batch
 
 
 def _report_failure(generation: str, error: Exception) -> None:

@@ -1,12 +1,13 @@
 """Where cached answers are kept."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from app.errors import SettingsError
+from app.errors import CommandError, SettingsError
 from app.home import check_home
+from app.jobs.checkup import Check
 from app.settings import Settings
 from indexing.language import language
 from indexing.tokens import TokenCounter
@@ -18,9 +19,11 @@ if TYPE_CHECKING:  # only one of the stores is imported, and neither where the c
     from app.caching.learning import LiveCalibration
     from app.caching.memory import Memory
     from app.caching.rules.calibration import Calibration
+    from app.caching.store import TendedStore
     from app.costs.hits import HitLedger
     from app.generation.accounting import Accounts
     from app.generation.endpoints import Rungs
+    from app.jobs.cache_stats import DecisionBasis
     from app.ladder.climb import Ladder
     from retrieval.leasing import OpenGeneration
 
@@ -52,6 +55,27 @@ def build_answer_store(settings: Settings) -> "DiskAnswerStore | RedisAnswerStor
     return DiskAnswerStore(settings.home.resolve() / _ANSWERS, settings.cache.max_bytes)
 
 
+@contextmanager
+def open_answers(settings: Settings) -> "Iterator[TendedStore]":
+    """The configured store of answers, for looking after it; closed at the end.
+
+    Raises:
+        HomeError: The home cannot be used safely.
+        SettingsError: The URL of the cache cannot be read.
+        CommandError: The cache is switched off.
+    """
+    store = build_answer_store(settings)
+    if store is None:
+        raise CommandError("The answer cache is switched off. Switch it on with the setting cache.enabled.")
+    with closing(store):
+        yield store
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Whether the answer cache can be read."""
+    yield Check("cache", partial(_check_cache, settings))
+
+
 def build_calibration(settings: Settings) -> "LiveCalibration":
     """The calibration that decides about proposals: the home's own, or the shipped one. Raises `HomeError`."""
     from app.caching.learning import CALIBRATION_FILE, LiveCalibration
@@ -59,6 +83,16 @@ def build_calibration(settings: Settings) -> "LiveCalibration":
 
     check_home(settings.home)
     return LiveCalibration(settings.home.resolve() / CALIBRATION_FILE, shipped_calibration)
+
+
+def read_decision_basis(settings: Settings) -> "DecisionBasis":
+    """By what calibration proposals are decided, and what it allows at best under the settings. Raises `HomeError`."""
+    from app.caching.rules.decisions import standing
+    from app.jobs.cache_stats import DecisionBasis
+
+    learned, most_wrong = build_calibration(settings).learned(), settings.cache.max_wrong_share
+    verifier = settings.cache.verifier_wrong_share if settings.endpoints else None
+    return DecisionBasis(learned, standing(learned.calibration, most_wrong, verifier), 1.0 - most_wrong)
 
 
 def build_memory(
@@ -137,3 +171,14 @@ def build_auditor(
     verifier_wrong_share = settings.cache.verifier_wrong_share if ladder.has_models else None
     allowed = partial(standing, max_wrong_share=settings.cache.max_wrong_share, verifier_wrong_share=verifier_wrong_share)
     return Auditor(settings.cache.audit_share, learner, allowed, lease, ladder, accounts, counter, JsonAnswers())
+
+
+def _check_cache(settings: Settings) -> str:
+    store = build_answer_store(settings)
+    if store is None:
+        return "off (cache.enabled), so every question is answered afresh"
+    with closing(store):
+        usage = store.usage()
+    kind = "redis" if settings.cache.url.get_secret_value() else "disk"
+    room = f"{usage.stored_bytes / 1e6:,.1f} of {usage.max_bytes / 1e6:,.0f} MB"
+    return f"{kind}, {usage.entries:,} answers, {room}, {usage.evicted:,} had to make room so far"

@@ -1,10 +1,13 @@
 """The configured index: its engine, and the generations that a home keeps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from app.home import check_home
+from app.jobs.checkup import Check
 from app.settings import Settings
 from indexing.catalog import Catalog
 from indexing.embedding import Embedder, EmbedderSpec
@@ -17,16 +20,15 @@ from retrieval.leasing import OpenGeneration
 from retrieval.lexicon import lexicon_rarity
 from retrieval.retriever import Retriever
 from retrieval.search import PassageSearcher
-from retrieval.weights import Weights
+from retrieval.weights import Weights, shipped_weights
 
 if TYPE_CHECKING:  # the embedded engine must not wait for the server's client
     from qdrant_client import QdrantClient
 
+    from app.jobs.status import LocalStatusShape
     from indexing.adapters.embedding_cache import DiskEmbeddingCache
 
-EMBEDDINGS: Final = "embeddings"
-"""The folder of a home that keeps vectors."""
-
+_EMBEDDINGS: Final = "embeddings"
 _SCRATCH: Final = "run"
 
 
@@ -159,6 +161,37 @@ def build_embedder(settings: Settings) -> Embedder:
     return SentenceTransformersEmbedder(settings.embedding.model, home=settings.home.resolve())
 
 
+def build_generations(settings: Settings, embedder: Embedder, counter: TokenCounter, weights: Weights) -> HomeGenerations:
+    """The generations of the configured home, for reading. Raises `HomeError`."""
+    check_home(settings.home)
+    home = settings.home.resolve()
+    return HomeGenerations(
+        Generations(home), Engine(settings, home), lambda: embedder.spec, counter, weights, language(settings.language)
+    )
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Whether model, tokenizer, engine and index can be used."""
+    yield Check("model", partial(_check_model, settings))
+    yield Check("tokenizer", _check_tokenizer)
+    yield Check("engine", partial(_check_engine, settings))
+    yield Check("index", partial(_check_index, settings))
+
+
+def read_status(settings: Settings) -> "LocalStatusShape":
+    """What is indexed.
+
+    Raises:
+        HomeError: The home cannot be used safely.
+        ChunkIndexError: Nothing has been indexed yet, or the index is not understood.
+    """
+    from app.jobs import status
+
+    check_home(settings.home)
+    home = settings.home.resolve()
+    return status.read_status(Generations(home), home / _EMBEDDINGS)
+
+
 def build_counter() -> TokenCounter:
     """The tokenizer that sizes, budgets and the baseline are counted with."""
     from indexing.adapters.tiktoken_counter import TiktokenCounter
@@ -170,9 +203,39 @@ def build_embedding_cache(settings: Settings, embedder: Embedder) -> "DiskEmbedd
     """The vectors that this home keeps; the caller closes it."""
     from indexing.adapters.embedding_cache import DiskEmbeddingCache
 
-    return DiskEmbeddingCache(settings.home.resolve() / EMBEDDINGS, lambda: embedder.spec)
+    return DiskEmbeddingCache(settings.home.resolve() / _EMBEDDINGS, lambda: embedder.spec)
 
 
 def _close(searcher: PassageSearcher, catalog: Catalog) -> None:
     searcher.close()
     catalog.close()
+
+
+def _check_model(settings: Settings) -> str:
+    embedder = build_embedder(settings)
+    embedder.embed_query("ready?")  # loads the weights, and checks them
+    return f"{embedder.spec.model}, {embedder.spec.dimension} dimensions, {embedder.spec.variant}"
+
+
+def _check_tokenizer() -> str:
+    counter = build_counter()
+    counter.count("ready?")
+    return counter.name
+
+
+def _check_engine(settings: Settings) -> str:
+    with closing(Engine(settings, settings.home.resolve())) as engine:
+        engine.store()  # asks a server for its version
+        return f"{engine.name} at {settings.qdrant.url}" if engine.name == "qdrant" else f"{engine.name}, in this process"
+
+
+def _check_index(settings: Settings) -> str:
+    generations = build_generations(settings, build_embedder(settings), build_counter(), shipped_weights())
+    try:
+        current = generations.current()
+        if current is None:
+            return "nothing has been indexed yet; `farthing index PATH` does"
+        generations.open(current).close()
+    finally:
+        generations.close()
+    return f"generation {current} can be asked"

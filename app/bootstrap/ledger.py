@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.costs.budgets import Limit, Payer, Period, RestraintShares
 from app.costs.errors import LedgerError
 from app.costs.measured import MEASURING_KEY, ReportReader
 from app.home import check_home
+from app.jobs.checkup import Check
 from app.settings import Settings
 
 if TYPE_CHECKING:  # SQLAlchemy loads slowly, and not every command needs it
@@ -33,6 +35,11 @@ def open_ledger_reader(settings: Settings) -> Iterator[ReportReader]:
         with suppress(LedgerError):  # it waits on; if the ledger cannot be read either, the reader says so
             ledger.recover()
         yield SqlLedgerReader(database)
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """Whether the ledger can be read and written."""
+    yield Check("ledger", partial(_check_ledger, settings))
 
 
 def build_limits(settings: Settings) -> tuple[Limit, ...]:
@@ -72,3 +79,13 @@ def _database(settings: Settings) -> "LedgerDatabase":
 
     check_home(settings.home)
     return LedgerDatabase(settings.home.resolve() / _FOLDER, settings.ledger.url.get_secret_value())
+
+
+def _check_ledger(settings: Settings) -> str:
+    on_server = bool(settings.ledger.url.get_secret_value())
+    if not on_server and not settings.home.exists():
+        return "will be made when it is needed"
+    with closing(build_ledger(settings)) as ledger:
+        ledger.recover()  # reads it, and writes what has waited
+        ledger.add_hits({})  # begins to write, and writes nothing
+    return f"{'postgresql' if on_server else 'sqlite, in the home'}, can be read and written"

@@ -1,8 +1,12 @@
 """The models at endpoints, and what they charge."""
 
+import difflib
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.jobs.checkup import Check, ProblemError
 from app.settings import EndpointSettings, Settings
 
 if TYPE_CHECKING:  # without endpoints nothing of their client is imported
@@ -24,6 +28,13 @@ def build_prices(settings: Settings) -> "PriceBook":
     return PriceFileBook(Path(settings.prices.file), listed) if settings.prices.file else listed
 
 
+def checks(settings: Settings) -> Iterator[Check]:
+    """Whether prices are known, and endpoints answer."""
+    yield Check("prices", partial(_check_prices, settings))
+    for endpoint in settings.endpoints:
+        yield Check(f"endpoint {endpoint.name}", partial(_check_endpoint, settings, endpoint))
+
+
 def build_rungs(settings: Settings) -> "Rungs":
     """The endpoints of each rung, in the order of the settings. Nothing is connected to before the first call.
 
@@ -38,15 +49,6 @@ def build_rungs(settings: Settings) -> "Rungs":
     built = [(endpoint.rung, _endpoint(settings, endpoint, prices)) for endpoint in settings.endpoints]
     small, strong = (tuple(one for rung, one in built if rung == wanted) for wanted in ("small", "strong"))
     return Rungs(small, strong)
-
-
-def list_models(settings: Settings, endpoint: EndpointSettings) -> frozenset[str] | None:
-    """The models that an endpoint says it has; `None` when it does not say. Spends no tokens.
-
-    Raises:
-        GenerationError: It cannot be reached, or refuses the key.
-    """
-    return _generator(settings, endpoint).list_models()
 
 
 def model_providers(settings: Settings) -> dict[str, str]:
@@ -79,3 +81,37 @@ def _generator(settings: Settings, endpoint: EndpointSettings) -> "OpenAIGenerat
 
 def _key(settings: Settings, endpoint: EndpointSettings) -> str | None:
     return settings.api_keys[endpoint.api_key_name].get_secret_value() if endpoint.api_key_name else None
+
+
+def _check_prices(settings: Settings) -> str:
+    from app.costs.price_file import PriceFileBook
+
+    book = build_prices(settings)
+    if book.price(settings.baseline.model) is None:
+        raise ProblemError(
+            f"no price is known for {settings.baseline.model} (baseline.model), so receipts cannot say what was saved. "
+            "Name another model, as provider/model."
+        )
+    named = {settings.baseline.model, *(endpoint.price_model for endpoint in settings.endpoints)}
+    unnamed = sorted(book.models - named) if isinstance(book, PriceFileBook) else []
+    note = f"; the price file lists {', '.join(unnamed)}, which no setting names" if unnamed else ""
+    return f"{settings.baseline.model} is listed{note}"
+
+
+def _check_endpoint(settings: Settings, endpoint: EndpointSettings) -> str:
+    models = _generator(settings, endpoint).list_models()  # reaches it, and shows it the key
+    if models is not None and endpoint.model not in models:
+        near = difflib.get_close_matches(endpoint.model, models, n=1, cutoff=0.0)
+        instead = f" Did you mean {near[0]}?" if near else ""
+        raise ProblemError(f"it does not list the model {endpoint.model}.{instead} Correct its model.")
+    if not endpoint.price_model:
+        price = "its price is unknown (price_model is empty)"
+    elif build_prices(settings).price(endpoint.price_model) is None:
+        raise ProblemError(
+            f"no price is known for {endpoint.price_model} (price_model), so its answers cost an unknown amount. "
+            "Name another model, as provider/model, or list it in prices.file."
+        )
+    else:
+        price = f"priced as {endpoint.price_model}"
+    known = "lists no models, so key and model show with the first answer" if models is None else f"knows {endpoint.model}"
+    return f"{endpoint.url} answers and {known}; {price}"

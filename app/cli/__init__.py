@@ -8,20 +8,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from app.caching.errors import CachingError
-from app.costs.errors import CostsError
-from app.errors import AnsweringError, AppError, CommandError
-from indexing.errors import IndexingError
-from retrieval.errors import RetrievalError
+from app.errors import AppError, CommandError
+from app.jobs.errors import DOMAIN_ERRORS
 
 OK: Final = 0
 PARTLY: Final = 1
 REFUSED: Final = 2
 FAULT: Final = 70
 INTERRUPTED: Final = 130
-
-DOMAIN_ERRORS: Final = (AppError, AnsweringError, CachingError, CostsError, IndexingError, RetrievalError)
-"""The bases of all errors whose message tells the person what to do."""
 
 _SINCE: Final = "30d"
 

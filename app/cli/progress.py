@@ -6,6 +6,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from app.cli.rendering import complain
+
 
 class ProgressBar:
     """Shows how far long work is, on a terminal; elsewhere it says nothing. `phases` gives each phase its words."""
@@ -28,3 +30,7 @@ class ProgressBar:
         if phase not in self._tasks:
             self._tasks[phase] = self._bar.add_task(self._phases[phase], total=total)
         self._bar.update(self._tasks[phase], completed=done, total=total)
+
+    def say(self, words: str) -> None:
+        """Tell the person something meanwhile."""
+        complain(words)

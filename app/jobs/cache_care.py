@@ -61,12 +61,11 @@ class CacheCare:
         if not found:
             return []
         with self._open_inspection() as (service, generation):
-            keys = [service.keys(entry.question, entry.scope) for entry in found]
-            withheld = [why_withheld(entry, own, generation, self._codec) for entry, own in zip(found, keys, strict=True)]
+            reasons = [why_withheld(one, service.keys(one.question, one.scope), generation, self._codec) for one in found]
         with self._open_ledger() as ledger:
-            verdicts = [ledger.last_verdict(entry.id) for entry in found]
-        rows = zip(found, withheld, verdicts, strict=True)
-        return [{**self.shape(entry, why), "verdict": said} for entry, why, said in rows]
+            return [
+                {**self._shape(one, why), "verdict": ledger.last_verdict(one.id)} for one, why in zip(found, reasons, strict=True)
+            ]
 
     def drop(self, selection: Selection, document: str | None) -> int:
         """Remove the entries that are meant, their bytes included, and say how many there were.
@@ -86,17 +85,16 @@ class CacheCare:
             entries = store.usage().entries
             return store.clear() if not entries or may(entries) else None
 
-    def pin(self, question_or_id: str, scope: AccessScope | None, reviewed: Answered | str | None) -> list[CachedAnswer]:
+    def pin(self, question_or_id: str, scope: AccessScope | None, reviewed: Answered | str | None) -> list[dict[str, Any]]:
         """Have a reviewed answer given until what it cites changes.
 
         Args:
             question_or_id: A question, or the id of a kept answer.
             scope: Whose answer it is; `None` for every kept one, and for everyone where a whole answer is pinned.
-            reviewed: A whole answer, or words in place of those of the kept ones, with marks to their citations;
-                `None` keeps both.
+            reviewed: A whole answer, or words for the kept ones, with marks to their citations; `None` keeps their own.
 
         Returns:
-            What is pinned.
+            What is pinned, as JSON.
 
         Raises:
             ReviewError: There is nothing to pin, or it does not cite what stands there.
@@ -115,9 +113,9 @@ class CacheCare:
             pinned = [one for one in found if one.kind is EntryKind.PINNED]
             if isinstance(reviewed, Answered):
                 make_way(store, pinned, self._language)
-        return pinned
+        return [self._shape(one, None) for one in pinned]
 
-    def shape(self, entry: CachedAnswer, withheld: str | None) -> dict[str, Any]:
+    def _shape(self, entry: CachedAnswer, withheld: str | None) -> dict[str, Any]:
         """An entry as JSON. `withheld` says why it would not be given now; `None` when it would."""
         answer = json.loads(entry.body) if read(self._codec, entry) else {}
         return {

@@ -14,9 +14,9 @@ from app.costs.errors import BudgetExhaustedError
 from app.costs.ledger import Hold, Ledger, Spender
 from app.costs.pricing import Price, price_usage
 from app.costs.receipts import Stage
-from app.errors import BatchFileError
+from app.errors import BatchFileError, CommandError
 from app.generation.calls import BatchReply, CallKind, FirstCall, most_usage
-from app.generation.endpoints import BatchGenerator, BatchProgress, Endpoint, Prompt
+from app.generation.endpoints import BatchGenerator, BatchProgress, Endpoint, Prompt, Rungs
 from app.generation.errors import EndpointUnavailableError
 from app.jobs.questions_file import BatchQuestion
 from indexing.files import sync_path, write_durably
@@ -230,6 +230,25 @@ class ProviderBatch:
                 f"{self._file} cannot be written: {error.strerror}. Make room on the disk, or check its permissions."
             ) from error
         self._record = record
+
+
+def open_batch(rungs: Rungs, file: Path, ledger: Ledger) -> ProviderBatch:
+    """The batch at the endpoint of the first rung that has a batch API.
+
+    Raises:
+        CommandError: There is none, or nobody knows what it charges.
+        BatchFileError: What an earlier run left cannot be read.
+    """
+    endpoint = next((one for one in rungs.small or rungs.strong if one.batch), None)
+    if endpoint is None or endpoint.batch is None:
+        raise CommandError("No endpoint of the rung that is asked first has a batch API. Set batch = true where one has.")
+    price = endpoint.price.batch if endpoint.price else None
+    if price is None:
+        raise CommandError(
+            f"The batch price of the endpoint {endpoint.name!r} is unknown. Write batch_input_usd and batch_output_usd of its "
+            "price_model into the file that prices.file names."
+        )
+    return ProviderBatch(endpoint, endpoint.batch, price, file, ledger)
 
 
 _GIVE_UP: Final = "To give the batch up, remove the file; what it may have cost is booked after three days."

@@ -1,46 +1,29 @@
 """`farthing batch`."""
 
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
-from app.answers.answers import Answer
-from app.answers.questions import Question
-from app.bootstrap import build_ledger, build_rungs, build_service
+from app.bootstrap import open_provider_batch, open_service
 from app.cli import INTERRUPTED, OK, PARTLY
 from app.cli.callers import local_caller
-from app.cli.commands.provider_batch import ProviderRun, open_batch
 from app.cli.figures import counted
 from app.cli.progress import ProgressBar
 from app.cli.rendering import complain, console, printable
 from app.costs.ledger import Surface
 from app.costs.pricing import amount
 from app.errors import CommandError
-from app.jobs.answers_file import AnswersFile
-from app.jobs.batch import Ask, Batch, Tally
-from app.jobs.provider_batch import record_file
-from app.jobs.questions_file import BatchQuestion, read_questions
-from app.settings import Settings, load_settings
+from app.jobs.batch import Tally
+from app.jobs.file_batch import FileBatch, FileReport, Pace
+from app.jobs.questions_file import read_questions
+from app.settings import load_settings
 from indexing.documents import parse_labels
 
-_PHASE: Final = "ask"
-_PHASES: Final = {"prepare": "preparing", "provider": "waiting for the provider", _PHASE: "asking"}
+_PHASES: Final = {"prepare": "preparing", "provider": "waiting for the provider", "ask": "asking"}
 _SHOWN_FAILED: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Pace:
-    concurrency: int
-    per_minute: int | None
-
-    def batch(self, ask: Ask, answers: AnswersFile, bar: ProgressBar, total: int) -> Batch:
-        """A batch at this pace, which shows how far it is."""
-        return Batch(ask, answers.append, lambda done: bar.update(_PHASE, done, total), self.concurrency, self.per_minute)
 
 
 def run(file: Path, out: Path, labels: tuple[str, ...], concurrency: int, per_minute: int | None, *, provider_batch: bool) -> int:
@@ -49,67 +32,19 @@ def run(file: Path, out: Path, labels: tuple[str, ...], concurrency: int, per_mi
     if _same(file, out):
         raise CommandError(f"{out} holds the questions. Name another file for the answers: --out ANSWERS.jsonl")
     questions = read_questions(file, parse_labels(labels), settings.answering.max_question_characters)
-    with AnswersFile(out) as answers:
-        missing = [question for question in questions if not answers.has(question)]
-        answered_before = len(questions) - len(missing)
-        record = record_file(out)
-        if record.exists() and not provider_batch:
-            raise CommandError(
-                f"{record} tells of a batch at a provider. Run the same with --provider-batch to take its replies."
-            )
-        pace = _Pace(concurrency, per_minute)
-        try:
-            if provider_batch and (missing or record.exists()):
-                tally = _ask_provider(settings, missing, answers, pace, record)
-            else:
-                tally = _ask(settings, missing, answers, pace) if missing else Tally()
-        except KeyboardInterrupt:  # while the index was opened
-            tally = Tally(interrupted=True)
-    show(tally, answered_before, console(sys.stdout))
-    left = len(missing) - tally.answered - tally.abstained
-    _complain(tally, left, out)
-    if tally.interrupted:
+    caller, pace = local_caller(surface=Surface.BATCH), Pace(concurrency, per_minute)
+    with ProgressBar(console(sys.stderr), _PHASES) as bar:
+        batch = FileBatch(partial(open_service, settings), partial(open_provider_batch, settings), caller, pace, bar)
+        done = batch.run(questions, out, by_provider=provider_batch)
+    show(done.tally, done.answered_before, console(sys.stdout))
+    _complain(done, out)
+    if done.tally.interrupted:
         return INTERRUPTED
-    return PARTLY if left else OK
+    return PARTLY if done.left else OK
 
 
 def _same(file: Path, out: Path) -> bool:
     return file.resolve() == out.resolve() or (file.exists() and out.exists() and file.samefile(out))
-
-
-def _ask(settings: Settings, questions: Sequence[BatchQuestion], answers: AnswersFile, pace: _Pace) -> Tally:
-    caller = local_caller(surface=Surface.BATCH)
-    service = build_service(settings)
-
-    def ask(question: BatchQuestion) -> Answer:
-        return service.ask(Question(question.text), caller.reading(question.scope))
-
-    try:
-        service.warm_up()
-        with ProgressBar(console(sys.stderr), {_PHASE: "asking"}) as bar:
-            bar.update(_PHASE, 0, len(questions))
-            return pace.batch(ask, answers, bar, len(questions)).run(questions)
-    finally:
-        service.close()
-
-
-def _ask_provider(
-    settings: Settings, questions: Sequence[BatchQuestion], answers: AnswersFile, pace: _Pace, record: Path
-) -> Tally:
-    caller, rungs = local_caller(surface=Surface.BATCH), build_rungs(settings)
-    with closing(build_ledger(settings)) as ledger:
-        provider = open_batch(rungs, record, ledger)
-        service = build_service(settings, rungs=rungs, ledger=ledger)
-        try:
-            service.warm_up()
-            with ProgressBar(console(sys.stderr), _PHASES) as bar:
-
-                def ask_all(rows: Sequence[BatchQuestion], ask: Callable[[BatchQuestion], Answer], tally: Tally) -> Tally:
-                    return pace.batch(ask, answers, bar, len(rows)).run(rows, tally)
-
-                return ProviderRun(service, provider, caller, bar.update, ask_all).run(questions)
-        finally:
-            service.close()
 
 
 def show(tally: Tally, answered_before: int, out: Console) -> None:
@@ -135,13 +70,13 @@ def show(tally: Tally, answered_before: int, out: Console) -> None:
         out.print(f"... and {len(tally.failed) - _SHOWN_FAILED:,} more")
 
 
-def _complain(tally: Tally, left: int, out: Path) -> None:
+def _complain(done: FileReport, out: Path) -> None:
     """Say why a run ended before its last row, and how it goes on."""
-    without = counted(left, "question has", "questions have")
+    without = counted(done.left, "question has", "questions have")
     again = f"{without} no answer yet. Run the same again to go on; {out} keeps what is there."
-    if record_file(out).exists():
+    if done.goes_on:
         again = f"{again} The batch goes on at the provider, and that run picks it up."
-    if tally.held_back:
-        complain(f"{tally.held_back} {again}")
-    elif tally.interrupted:
+    if done.tally.held_back:
+        complain(f"{done.tally.held_back} {again}")
+    elif done.tally.interrupted:
         complain(f"Interrupted. {again}")

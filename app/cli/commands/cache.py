@@ -63,13 +63,12 @@ def run_pin(question_or_id: str, answer: Path | None, labels: tuple[str, ...], *
     settings = load_settings()
     reviewed = None if answer is None else _read(answer)
     scope = local_caller(labels).scope if labels else None
-    care = bootstrap.build_cache_care(settings)
-    pinned = care.pin(question_or_id, scope, reviewed)
+    pinned = bootstrap.build_cache_care(settings).pin(question_or_id, scope, reviewed)
     if as_json:
-        print(json.dumps([care.shape(entry, None) for entry in pinned], ensure_ascii=False))
+        print(json.dumps(pinned, ensure_ascii=False))
     else:
         for entry in pinned:
-            print(f"Pinned: {printable(entry.question)} (for {', '.join(entry.labels)}), until what it cites changes.")
+            print(f"Pinned: {printable(entry['question'])} (for {', '.join(entry['labels'])}), until what it cites changes.")
     return OK
 
 

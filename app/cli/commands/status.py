@@ -5,13 +5,12 @@ import sys
 from app.bootstrap import read_status
 from app.cli import OK
 from app.cli.rendering import console, printable
-from app.jobs.status import local_status_shape
 from app.settings import load_settings
 
 
 def run(*, as_json: bool) -> int:
     """Print what is indexed."""
-    shape = local_status_shape(read_status(load_settings()))
+    shape = read_status(load_settings())
     if as_json:
         print(shape.model_dump_json())
         return OK

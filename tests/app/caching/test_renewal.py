@@ -16,7 +16,7 @@ from app.answering.service import AnswerService
 from app.answers.answers import Answered
 from app.answers.codec import JsonAnswers
 from app.answers.questions import Question
-from app.bootstrap import answering, build_service, refresh_answers, renew_answers
+from app.bootstrap import answering, build_indexing, build_service
 from app.bootstrap.caching import build_answer_store
 from app.caching.entries import CachedAnswer
 from app.caching.renewal import LostAnswer, Refreshed, Renewal, refresh
@@ -69,7 +69,7 @@ def store(settings: Settings) -> Iterator[DiskAnswerStore]:
 
 @pytest.fixture
 def renew(settings: Settings) -> Callable[[], Renewal | None]:
-    return lambda: renew_answers(settings, NoProgress())
+    return lambda: build_indexing(settings).renew(NoProgress())
 
 
 def kept(store: DiskAnswerStore) -> dict[str, CachedAnswer]:
@@ -113,7 +113,7 @@ def test_the_most_asked_come_first_among_what_is_to_be_made_afresh(
     assert renewal is not None
     assert [(one.question, one.asked) for one in renewal.lost] == [(HOTEL, 9), (LEAVE, 2)]
     assert renewal.to_json() == {"kept": 0, "died": {"a cited page has changed": 2}, "to_refresh": 2}
-    assert refresh_answers(settings, renewal.lost[:1], NoProgress()) == Refreshed(1, Decimal(0), None)
+    assert build_indexing(settings).refresh(renewal.lost[:1], NoProgress()) == Refreshed(1, Decimal(0), None)
     assert b"99 euros" in kept(store)[HOTEL].body
     assert LEAVE not in kept(store)
 
@@ -135,7 +135,7 @@ def test_an_interruption_leaves_nothing_that_would_be_given_and_is_made_good(
         ask(service, question)
     index(CHANGED)
     with pytest.raises(KeyboardInterrupt):
-        renew_answers(settings, Interrupting())
+        build_indexing(settings).renew(Interrupting())
     assert "30 days" in ask(service, LEAVE).text
     renewal = renew()
     assert renewal is not None

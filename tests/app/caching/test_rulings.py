@@ -17,7 +17,7 @@ from app.answering.service import AnswerService
 from app.answers.answers import Answer, Answered
 from app.answers.codec import JsonAnswers
 from app.answers.questions import Question
-from app.bootstrap import answering, build_feedback, build_service, open_answers, renew_answers
+from app.bootstrap import answering, build_feedback, build_indexing, build_service, open_answers
 from app.caching.cache import HitKind, hit_kind
 from app.caching.entries import CachedAnswer, EntryKind, decode_entry
 from app.caching.reviews import make_way, pin
@@ -148,14 +148,14 @@ def test_a_pin_is_given_whatever_answers_are_made_by_until_its_page_changes(
                 assert (at_once["answer"], at_once["id"]) == (REVIEWED, first.id), name
     CHANGES["a release"](shared, embedder, monkeypatch)
     index({"more.md": "# How many days of paid leave\n\nHow many days of paid leave: 27 days of paid leave.\n"})
-    renewal = renew_answers(shared, NoProgress())
+    renewal = build_indexing(shared).renew(NoProgress())
     assert renewal is not None
     assert (renewal.kept, renewal.died) == (1, {})
     assert hit_kind(ask(shared)) is HitKind.EXACT
     assert quick(shared) is not None
     index({"leave.md": "# Leave\n\nEverybody has 30 days of paid leave.\n"})
     assert quick(shared) is None
-    renewal = renew_answers(shared, NoProgress())
+    renewal = build_indexing(shared).renew(NoProgress())
     assert renewal is not None
     assert renewal.died == {"a cited page has changed": 1}
     assert kinds(shared) == []

@@ -18,7 +18,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app import bootstrap, cli
-from app.bootstrap import answering
+from app.bootstrap import answering, index
 from app.settings import Settings, load_settings
 from indexing.embedding import Embedder
 from tests.fakes.embedder import FakeEmbedder
@@ -37,9 +37,9 @@ BUILD_REAL_EMBEDDER = bootstrap.build_embedder
 
 
 def use_embedder(monkeypatch: pytest.MonkeyPatch, build: Callable[[Settings], Embedder]) -> None:
-    """Both for indexing and for asking."""
-    monkeypatch.setattr(bootstrap, "build_embedder", build)
-    monkeypatch.setattr(answering, "build_embedder", build)
+    """For indexing, asking and looking."""
+    for module in (bootstrap, answering, index):
+        monkeypatch.setattr(module, "build_embedder", build)
 
 
 @pytest.fixture
@@ -342,7 +342,7 @@ def test_doctor_names_each_problem_with_its_remedy(run: Run, monkeypatch: pytest
     Path(".farthing").mkdir()
     Path(".farthing").chmod(0o777)
     Path("farthing.toml").write_text("[baseline]\nmodel = 'nobody/nothing'\n[embedding]\nmodel = 'no/such/model'\n")
-    monkeypatch.setattr("app.cli.commands.doctor._ROOM_BYTES", 10**18)
+    monkeypatch.setattr("app.bootstrap.home._ROOM_BYTES", 10**18)
     use_embedder(monkeypatch, BUILD_REAL_EMBEDDER)
     done = run("doctor")
     assert done.status == cli.REFUSED

@@ -4,17 +4,17 @@ import socket
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app import bootstrap
 from app.adapters.disk_answer_store import DiskAnswerStore
+from app.bootstrap import checks, index
 from app.cli import OK, REFUSED
 from app.cli.commands import doctor
-from app.settings import load_settings
+from app.jobs.checkup import check_up
+from app.settings import Settings, load_settings
 from tests.fakes.answer_store import cached_answer
 from tests.fakes.embedder import FakeEmbedder
 from tests.fakes.provider import FakeProvider, Fault
@@ -49,9 +49,9 @@ def examine(
     """Runs the doctor over one endpoint, with some of its words replaced; gives the status and the endpoint's line."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FARTHING_API_KEYS__HOUSE", KEY)
-    monkeypatch.setattr(doctor, "_model", lambda _: "left out: it loads the real one")
-    monkeypatch.setattr(doctor, "_index", lambda _: "left out: the same")
-    monkeypatch.setattr(bootstrap, "build_embedder", lambda _: FakeEmbedder())
+    monkeypatch.setattr(index, "_check_model", lambda _: "left out: it loads the real one")
+    monkeypatch.setattr(index, "_check_index", lambda _: "left out: the same")
+    monkeypatch.setattr(index, "build_embedder", lambda _: FakeEmbedder())
 
     def run(old: str = "", new: str = "") -> tuple[int, str]:
         Path("farthing.toml").write_text(ENDPOINT.format(url=provider.url).replace(old, new), encoding="utf-8")
@@ -62,6 +62,11 @@ def examine(
         return status, line
 
     return run
+
+
+def look(name: str, settings: Settings) -> bool:
+    """Prints what the check of this name finds; whether that is well."""
+    return check_up([check for check in checks.checks_of(settings) if check.name == name], doctor.show)
 
 
 def test_an_endpoint_that_is_well(examine: Examine, provider: FakeProvider) -> None:
@@ -129,7 +134,7 @@ def test_a_price_that_no_setting_names_is_pointed_out(
     def says(*models: str) -> str:
         entries = "".join(f'["{model}"]\ninput_usd = "1"\noutput_usd = "2"\n' for model in models)
         Path("prices.toml").write_text(entries, encoding="utf-8")
-        assert doctor._check("prices", partial(doctor._prices, settings))
+        assert look("prices", settings)
         return " ".join(capsys.readouterr().out.split())
 
     assert says("openai/gpt-5-mini") == "ok prices: openai/gpt-5-mini is listed"
@@ -143,7 +148,7 @@ def test_the_answer_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
     def says(**cache: Any) -> tuple[bool, str]:
         settings = load_settings(home=home, cache={"max_bytes": 1_000_000, **cache})
-        return doctor._check("cache", partial(doctor._cache, settings)), capsys.readouterr().out.replace("\n", " ")
+        return look("cache", settings), capsys.readouterr().out.replace("\n", " ")
 
     assert says() == (True, "ok       cache: disk, 0 answers, 0.0 of 1 MB, 0 had to make room so far ")
     store = DiskAnswerStore(home / "answers", 1_000_000)
@@ -167,7 +172,7 @@ def test_the_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load_settings(home=home)
 
     def says() -> tuple[bool, str]:
-        return doctor._check("ledger", partial(doctor._ledger, settings)), capsys.readouterr().out.replace("\n", " ")
+        return look("ledger", settings), capsys.readouterr().out.replace("\n", " ")
 
     assert says() == (True, "ok       ledger: will be made when it is needed ")
     assert not home.exists()

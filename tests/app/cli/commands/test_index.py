@@ -10,6 +10,7 @@ import pytest
 from app import bootstrap, cli
 from app.bootstrap import answering
 from app.caching.errors import AnswerStoreError
+from app.jobs.index import Indexing
 from tests.fakes.embedder import FakeEmbedder
 
 pytestmark = pytest.mark.usefixtures("best_unit_answers", "handbook")
@@ -57,7 +58,7 @@ def test_a_cache_that_cannot_be_looked_after_is_said_and_the_index_stands(run: R
         raise AnswerStoreError("The disk is full.")
 
     edit()
-    monkeypatch.setattr("app.cli.commands.index.renew_answers", broken)
+    monkeypatch.setattr(Indexing, "renew", broken)
     done = run("index", "docs", "--json")
     assert done.status == cli.PARTLY
     assert json.loads(done.out)["documents"]["changed"] == 1
@@ -69,7 +70,7 @@ def test_an_interruption_of_the_check_says_what_serves(run: Run, monkeypatch: py
         raise KeyboardInterrupt
 
     edit()
-    monkeypatch.setattr("app.cli.commands.index.renew_answers", interrupted)
+    monkeypatch.setattr(Indexing, "renew", interrupted)
     done = run("index", "docs")
     assert done.status == cli.INTERRUPTED
     assert "The new index serves" in done.err

@@ -1,46 +1,29 @@
-"""`farthing batch --provider-batch`: the first calls of the answers go to the provider together, at its batch price."""
+"""The first calls of many answers through a provider's batch, round by round: each question is asked when its reply is there."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from typing import Protocol
 
 from app.access.callers import Caller
 from app.answering.service import AnswerService
 from app.answers.answers import Answer
 from app.answers.questions import Question
-from app.cli.rendering import complain
-from app.costs.ledger import Ledger
-from app.errors import AnsweringError, CommandError
+from app.errors import AnsweringError
 from app.generation.calls import FirstCall
-from app.generation.endpoints import Rungs
-from app.jobs.batch import Tally
+from app.jobs.batch import Ask, Tally
 from app.jobs.provider_batch import MOST_BYTES, MOST_CALLS, ProviderBatch, RowReply
 from app.jobs.questions_file import BatchQuestion
+from indexing.planning import Progress
 from retrieval.errors import RetrievalError
 
-AskAll = Callable[[Sequence[BatchQuestion], Callable[[BatchQuestion], Answer], Tally], Tally]
-"""Asks rows by what it is given, and adds them to a tally."""
+
+class BatchListener(Progress, Protocol):
+    """Is told how far a batch is, in the phases `prepare`, `provider` and `ask` (questions), and what a person should know."""
+
+    def say(self, words: str) -> None:
+        """Say it to the person."""
 
 
-def open_batch(rungs: Rungs, file: Path, ledger: Ledger) -> ProviderBatch:
-    """The batch at the endpoint of the first rung that has a batch API.
-
-    Raises:
-        CommandError: There is none, or nobody knows what it charges.
-        BatchFileError: What an earlier run left cannot be read.
-    """
-    endpoint = next((one for one in rungs.small or rungs.strong if one.batch), None)
-    if endpoint is None or endpoint.batch is None:
-        raise CommandError("No endpoint of the rung that is asked first has a batch API. Set batch = true where one has.")
-    price = endpoint.price.batch if endpoint.price else None
-    if price is None:
-        raise CommandError(
-            f"The batch price of the endpoint {endpoint.name!r} is unknown. Write batch_input_usd and batch_output_usd of its "
-            "price_model into the file that prices.file names."
-        )
-    return ProviderBatch(endpoint, endpoint.batch, price, file, ledger)
-
-
-class ProviderRun:
+class ProviderRounds:
     """Answers rows through a provider's batch, round by round, until none is left or something stops it."""
 
     def __init__(
@@ -48,14 +31,14 @@ class ProviderRun:
         service: AnswerService,
         batch: ProviderBatch,
         caller: Caller,
-        tell: Callable[[str, int, int], None],
-        ask_all: AskAll,
+        listener: BatchListener,
+        ask_all: Callable[[Sequence[BatchQuestion], Ask, Tally], object],
     ) -> None:
-        """Put a run together. `tell` is told a phase, and how many of how many are done; `ask_all` asks rows."""
+        """Put a run together. `ask_all` asks rows by what it is given, and adds them to a tally."""
         self._service = service
         self._batch = batch
         self._caller = caller
-        self._tell = tell
+        self._listener = listener
         self._ask_all = ask_all
         self._taught = False
 
@@ -88,9 +71,9 @@ class ProviderRun:
             return begun
         if not self._batch.hand_in(self._caller.payer):
             return begun
-        problem = self._batch.wait(lambda done, total: self._tell("provider", done, total)).problem
+        problem = self._batch.wait(lambda done, total: self._listener.update("provider", done, total)).problem
         if problem:
-            complain(f"The provider did not take the batch ({problem}). Its questions are asked one by one.")
+            self._listener.say(f"The provider did not take the batch ({problem}). Its questions are asked one by one.")
         replies = self._batch.replies()
         ready = [question for question in left if (question.id, question.text) in replies]
         refusal, tally.held_back = tally.held_back, None  # what is paid for is asked all the same
@@ -104,7 +87,7 @@ class ProviderRun:
         """The calls that fit into a batch, and the rows that need none."""
         calls, free, size_bytes = list[tuple[BatchQuestion, FirstCall]](), list[BatchQuestion](), 0
         for number, question in enumerate(left, start=1):
-            self._tell("prepare", number, len(left))
+            self._listener.update("prepare", number, len(left))
             try:
                 call = self._service.first_call(Question(question.text), self._caller.reading(question.scope))
             except (AnsweringError, RetrievalError):  # asking it says what is wrong

@@ -8,8 +8,10 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 
+import diskcache
 import numpy as np
 import pytest
 
@@ -250,19 +252,22 @@ def test_the_first_stored_go_when_the_room_is_used_up(directory: Path) -> None:
     assert sum(file.stat().st_size for file in directory.iterdir()) < 2_000_000
 
 
-def test_three_thousand_vectors_are_looked_up_in_a_tenth_of_a_second(directory: Path) -> None:
+def test_reading_three_thousand_vectors_costs_little_more_than_their_rows(directory: Path) -> None:
     spec = EmbedderSpec("model", "1", 384, "torch-fp32")
     cache = DiskEmbeddingCache(directory, lambda: spec)
     hashes = [sha256(f"{n}".encode()).hexdigest() for n in range(3000)]
     rows = np.random.default_rng(1).random((3000, 384), dtype=np.float32)
     cache.put_many(dict(zip(hashes, rows, strict=True)))
-    seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
-        assert len(cache.get_many(hashes)) == 3000
-        seconds.append(time.perf_counter() - start)
+    with diskcache.Cache(directory) as plain:
+        keys = list(plain)
+        seconds = {"cache": inf, "rows": inf}
+        for _ in range(5):
+            for name, read in (("cache", lambda: cache.get_many(hashes)), ("rows", lambda: [plain.get(key) for key in keys])):
+                start = time.perf_counter()
+                assert len(read()) == 3000
+                seconds[name] = min(seconds[name], time.perf_counter() - start)
     cache.close()
-    assert min(seconds) < 0.1
+    assert seconds["cache"] < 5 * seconds["rows"]
 
 
 @pytest.fixture(autouse=True)

@@ -145,7 +145,7 @@ class Catalog:
         return self._chunk_count
 
     def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
-        """In how many chunks each term (as made by `indexing.words.terms`) stands; unknown terms are absent.
+        """In how many chunks each term (as made by `indexing.language.Language.terms`) stands; unknown terms are absent.
 
         A term behind `indexing.aliases.capitals_key` counts the chunks in which it stands in capitals only.
         """

@@ -13,7 +13,7 @@
     └── IndexBusyError        another sync holds the write lock
 
 Every message says what happened, to what, and what to do. None of them knows about HTTP or exit codes:
-`app/api/errors.py` and `app/cli.py` translate.
+`app/api/errors.py` and `app/cli/__init__.py` translate.
 """
 
 

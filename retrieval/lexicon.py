@@ -9,7 +9,7 @@ from indexing.aliases import Alias
 from indexing.documents import AccessLabel
 
 Rarity: TypeAlias = Callable[[Sequence[str]], Mapping[str, float]]
-"""Gives each term, as `indexing.words.terms` makes them, a weight above 0 that is higher the rarer it is.
+"""Gives each term, as `indexing.language.Language.terms` makes them, a weight above 0 that is higher the rarer it is.
 
 Numbers, dates and codes come in their common form, which a corpus need not know.
 """
@@ -23,7 +23,7 @@ class Lexicon(Protocol):
         """The number of chunks in the generation."""
 
     def document_frequencies(self, terms: Iterable[str]) -> Mapping[str, int]:
-        """In how many chunks each term (as made by `indexing.words.terms`) stands; unknown terms are absent.
+        """In how many chunks each term (as made by `indexing.language.Language.terms`) stands; unknown terms are absent.
 
         A term behind `indexing.aliases.capitals_key` counts the chunks in which it stands in capitals only.
         """

@@ -1,4 +1,4 @@
-"""The manual and the README say what is true: commands parse, links resolve, defaults and limits are those of the code."""
+"""What is written for people is true: commands parse, links and paths resolve, defaults and limits are those of the code."""
 
 import json
 import re
@@ -20,35 +20,21 @@ from app.cli import PLUGINS, app
 from app.costs.price_file import PriceFileBook
 from app.settings import DEFAULTS_FILE, FILE_VARIABLE, known_keys, load_settings
 from indexing.adapters.formats import FORMATS
+from tests.written import BLOCK, LINK, MANUAL, PAGES, ROOT, SPAN, TEXTS, anchors, blocks, name_of, read
 
-ROOT = Path(__file__).resolve().parents[1]
-MANUAL = ROOT / "docs"
-PAGES = sorted(MANUAL.glob("*.md"))
-TEXTS = [*PAGES, ROOT / "README.md"]
 QUESTIONS = ROOT / "eval" / "datasets" / "manual" / "questions.jsonl"
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SPAN = re.compile(r"`([^`\n]+)`")
-_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _KINDS = {"number", "yes_no", "list", "fact", "procedure", "definition", "unanswerable"}
-
-
-def _name(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def _blocks(text: str, *languages: str) -> list[str]:
-    return [body for language, body in _BLOCK.findall(text) if language in languages]
 
 
 def _shown_commands() -> Iterator[tuple[str, str]]:
     for path in TEXTS:
-        text = path.read_text(encoding="utf-8")
-        lines = [line for block in _blocks(text, "sh", "console") for line in block.replace("\\\n", " ").splitlines()]
-        for line in [*lines, *_SPAN.findall(_BLOCK.sub("", text))]:
+        text = read(path)
+        lines = [line for block in blocks(text, "sh", "console") for line in block.replace("\\\n", " ").splitlines()]
+        for line in [*lines, *SPAN.findall(BLOCK.sub("", text))]:
             command = line.strip().removeprefix("$ ")
             if command.startswith(("farthing ", "make ")):
-                yield _name(path), command
+                yield name_of(path), command
 
 
 COMMANDS = sorted(set(_shown_commands()))
@@ -81,7 +67,7 @@ def _parse(command: object, words: list[str], page: str) -> None:
 
 @pytest.mark.parametrize(("page", "command"), [pair for pair in COMMANDS if pair[1].startswith("make ")])
 def test_shown_make_target_exists(page: str, command: str) -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    makefile = read(ROOT / "Makefile")
     for word in shlex.split(command)[1:]:
         assert "=" in word or re.search(rf"^{re.escape(word)}:", makefile, re.MULTILINE), f"{page} shows `{command}`"
 
@@ -91,36 +77,39 @@ def test_commands_are_found_in_the_texts() -> None:
     assert {"make demo", "make test"} <= {command for _, command in COMMANDS}
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=_name)
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
 def test_links_lead_somewhere(path: Path) -> None:
-    for target in _LINK.findall(path.read_text(encoding="utf-8")):
+    for target in LINK.findall(read(path)):
         if not target.startswith(("https://", "http://")):
-            assert (path.parent / target.split("#")[0]).exists(), f"{_name(path)} links to {target}"
+            page, _, anchor = target.partition("#")
+            linked = path.parent / page if page else path
+            assert linked.exists(), f"{name_of(path)} links to {target}"
+            assert not anchor or anchor in anchors(read(linked)), f"{name_of(path)} links to {target}"
 
 
 def test_every_page_has_a_title_and_is_in_the_contents() -> None:
-    listed = set(_LINK.findall((MANUAL / "index.md").read_text(encoding="utf-8")))
+    listed = set(LINK.findall(read(MANUAL / "index.md")))
     for path in PAGES:
-        front_matter = yaml.safe_load(path.read_text(encoding="utf-8").split("---\n")[1])
+        front_matter = yaml.safe_load(read(path).split("---\n")[1])
         assert front_matter["title"]
         assert path.name == "index.md" or path.name in listed
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=_name)
+@pytest.mark.parametrize("path", TEXTS, ids=name_of)
 def test_data_blocks_are_well_formed(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    for block in _blocks(text, "json"):
+    text = read(path)
+    for block in blocks(text, "json"):
         json.loads(block)
-    for block in _blocks(text, "toml"):
+    for block in blocks(text, "toml"):
         tomllib.loads(block)
-    for block in _blocks(text, "yaml"):
+    for block in blocks(text, "yaml"):
         list(yaml.safe_load_all(block))
 
 
 def test_settings_table_has_every_key_with_its_default() -> None:
-    rows = re.findall(r"^\| `([^`]+)` \| (.*?) \|", (MANUAL / "settings.md").read_text(encoding="utf-8"), re.MULTILINE)
+    rows = re.findall(r"^\| `([^`]+)` \| (.*?) \|", read(MANUAL / "settings.md"), re.MULTILINE)
     assert sorted(key for key, _ in rows) == sorted(known_keys())
-    defaults = tomllib.loads(DEFAULTS_FILE.read_text(encoding="utf-8"))
+    defaults = tomllib.loads(read(DEFAULTS_FILE))
     for key, shown in rows:
         if "[]" not in key:
             section, _, name = key.rpartition(".")
@@ -141,27 +130,27 @@ def _as_shown(value: object) -> str:
 
 
 def test_settings_examples_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = _blocks((MANUAL / "settings.md").read_text(encoding="utf-8"), "toml")
-    prices = next(block for block in blocks if "input_usd" in block)
-    blocks.remove(prices)
+    examples = blocks(read(MANUAL / "settings.md"), "toml")
+    prices = next(block for block in examples if "input_usd" in block)
+    examples.remove(prices)
     (tmp_path / "prices.toml").write_text(prices, encoding="utf-8")
     assert PriceFileBook(tmp_path / "prices.toml", GenaiPriceBook()).price("openai/gpt-5-mini")
-    assert blocks
+    assert examples
     monkeypatch.setenv("FARTHING_API_KEYS__OPENAI", "key")
-    for block in blocks:
+    for block in examples:
         (tmp_path / "farthing.toml").write_text(block, encoding="utf-8")
         monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "farthing.toml"))
         load_settings()
 
 
 def test_formats_table_has_every_suffix() -> None:
-    table = [line for line in (MANUAL / "formats.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    table = [line for line in read(MANUAL / "formats.md").splitlines() if line.startswith("|")]
     assert {suffix for line in table for suffix in re.findall(r"`(\.\w+)`", line)} == set(FORMATS)
 
 
 def test_http_page_shows_real_shapes_and_every_status() -> None:
-    text = (MANUAL / "http-api.md").read_text(encoding="utf-8")
-    answer, problem = _blocks(text, "json")
+    text = read(MANUAL / "http-api.md")
+    answer, problem = blocks(text, "json")
     AnswerShape.model_validate_json(answer)
     ProblemShape.model_validate_json(problem)
     listed = {int(code) for code in re.findall(r"^\| (\d{3}) \|", text, re.MULTILINE)}
@@ -169,7 +158,7 @@ def test_http_page_shows_real_shapes_and_every_status() -> None:
 
 
 def test_questions_have_evidence_that_stands_in_the_manual() -> None:
-    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in read(QUESTIONS).splitlines()]
     assert len(rows) >= 30
     assert max(Counter(row["id"] for row in rows).values()) == 1
     assert {row["type"] for row in rows} == _KINDS
@@ -184,10 +173,8 @@ def test_questions_have_evidence_that_stands_in_the_manual() -> None:
 
 
 def test_demo_asks_what_the_manual_answers() -> None:
-    (asked,) = re.findall(
-        r"^define DEMO_QUESTIONS\n(.*?)^endef$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
-    rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
+    (asked,) = re.findall(r"^define DEMO_QUESTIONS\n(.*?)^endef$", read(ROOT / "Makefile"), re.MULTILINE | re.DOTALL)
+    rows = [json.loads(line) for line in read(QUESTIONS).splitlines()]
     assert set(shlex.split(asked.replace("\\\n", " "))) <= {row["question"] for row in rows if row["evidence"]}
 
 

@@ -263,7 +263,7 @@ def test_hostile_pages_are_cut_in_reasonable_time(piece: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "piece", ["lorem ipsum dolor ", "Lorem ipsum dolor. ", "lorem ipsum\n", "# H\n\n" + "Lorem.\n\n- a\n\n" * 9]
 )
